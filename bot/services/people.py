@@ -1,0 +1,126 @@
+"""Appointing experts and coordinators, and erasing or exporting what is known of a person."""
+
+from dataclasses import dataclass
+
+from bot.domain import content
+from bot.domain.content import Piece
+from bot.domain.errors import UserError
+from bot.domain.roles import Role
+from bot.services.instance import Instance
+from bot.services.members import name, tr_for
+from bot.services.questions import closing
+from bot.services.questions.common import desk_name, is_open
+from bot.services.speech import say
+from config.locales import N_, Translator
+from storage import audit, erasure, members, outbox, questions, rooms
+from storage.database import Uow
+from storage.members import RoleRow
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    desk: str
+    clusters: tuple[str, ...]
+    languages: tuple[str, ...]
+    topics: str
+
+
+async def appoint(
+    uow: Uow, instance: Instance, user_id: str, role: Role, profile: Profile, *, by: str
+) -> None:
+    """Give somebody a role at a desk, or change what is known of them there; they are told."""
+    if user_id == instance.user_id:
+        raise UserError("appoint-bot", N_("I can’t be that myself. Name a person."))
+    rows = await members.roles_of(uow.session, user_id)
+    row = next((each for each in rows if (each.role, each.desk) == (role, profile.desk)), None)
+    is_new = row is None
+    if row is None:
+        row = RoleRow(user_id=user_id, role=role, desk=profile.desk, added_by=by, added_at=uow.now)
+        uow.session.add(row)
+    row.clusters, row.languages = list(profile.clusters), list(profile.languages)
+    row.topics = profile.topics
+    audit.note(uow.session, uow.now, by, f"{role}-add", person=user_id, desk=profile.desk)
+    await members.get(uow.session, user_id, uow.now)
+    await uow.session.flush()
+    if is_new:
+        await _tell(uow, instance, user_id, role, profile.desk)
+
+
+async def _tell(uow: Uow, instance: Instance, user_id: str, role: Role, desk: str) -> None:
+    tr = await tr_for(uow, instance, user_id)
+    named = desk_name(instance, desk, tr.language)
+    room = await rooms.find(uow.session, "desk", desk)
+    where: Piece | str = named
+    if room is not None:
+        where = content.link(named, content.room_link(room.room_id, [instance.server]))
+    if role is Role.EXPERT:
+        first = tr("You are now an expert of the {desk}. Please join its room.", desk=where)
+        second = tr(
+            "When a question is for you, I call you there: just answer in its thread. "
+            "{away} when you have no time.",
+            away=content.code(f"{instance.prefix}{tr.plain('away')}"),
+        )
+    else:
+        first = tr("You are now the coordinator of the {desk}. Please join its room.", desk=where)
+        second = tr(
+            "When nobody takes a question, I call you. {board} shows what is waiting.",
+            board=content.code(f"{instance.prefix}{tr.plain('desk')} {desk}"),
+        )
+    say(uow, outbox.direct(user_id), content.lines(first, second), "welcome")
+
+
+async def dismiss(
+    uow: Uow, instance: Instance, user_id: str, role: Role, desk: str | None, *, by: str
+) -> None:
+    rows = [
+        each
+        for each in await members.roles_of(uow.session, user_id)
+        if each.role == role and desk in (None, each.desk)
+    ]
+    if not rows:
+        raise UserError(
+            "not-appointed",
+            N_("{person} has no such role. {command} shows who has one."),
+            person=content.code(user_id),
+            command=content.code(f"{instance.prefix}expert list"),
+        )
+    for row in rows:
+        await uow.session.delete(row)
+        audit.note(uow.session, uow.now, by, f"{role}-remove", person=user_id, desk=row.desk)
+
+
+async def listing(uow: Uow, instance: Instance, tr: Translator) -> Piece:
+    blocks = []
+    for desk in instance.network.desks:
+        coordinators = await members.roles(uow.session, Role.COORDINATOR, desk.key)
+        experts = await members.roles(uow.session, Role.EXPERT, desk.key)
+        blocks.append(content.bold(desk_name(instance, desk.key, tr.language)))
+        lines = [await _person(uow, each, tr) for each in (*coordinators, *experts)]
+        blocks.append(content.bullets(lines) if lines else tr("Nobody yet."))
+    return content.lines(*blocks)
+
+
+async def _person(uow: Uow, row: RoleRow, tr: Translator) -> Piece:
+    facts: list[Piece | str] = [await name(uow, row.user_id)]
+    if row.role == Role.COORDINATOR:
+        facts.append(tr("coordinator"))
+    facts += [", ".join(each) for each in (row.clusters, row.languages) if each]
+    if row.topics:
+        facts.append(row.topics)
+    return content.join(" · ", facts)
+
+
+async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
+    """Forget a person: their copies in rooms are redacted, their rows deleted or emptied.
+
+    Returns how many questions of theirs were erased. The audit keeps that it was done.
+    """
+    asked = await questions.of_asker(uow.session, user_id, limit=100_000)
+    for question in asked:
+        await closing.withdrawn(uow, instance, question, quietly=not is_open(question))
+    for link in await erasure.copies_of(uow.session, user_id):
+        uow.outbox.redact(link.lane, link.event_id)
+    await uow.session.flush()
+    await erasure.forget(uow.session, user_id)
+    audit.note(uow.session, uow.now, by, "erase", questions=len(asked))
+    return len(asked)

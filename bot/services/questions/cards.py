@@ -1,0 +1,155 @@
+"""The two messages a question is seen by: its acknowledgement and its card."""
+
+from typing import Any
+
+from bot.domain import content
+from bot.domain.content import Piece
+from bot.services.instance import Instance
+from bot.services.members import name, tr_for
+from bot.services.questions.common import (
+    asker_shown,
+    claimed_by,
+    cluster_names,
+    desk_name,
+    desk_names,
+    desk_room,
+    label,
+)
+from bot.services.speech import edit, linked, say
+from config.locales import N_
+from storage import links
+from storage.database import Uow
+from storage.links import Link
+from storage.questions import Question
+
+
+async def acknowledge(uow: Uow, instance: Instance, question: Question) -> None:
+    link = linked(uow, "question.ack", question.id)
+    row = say(
+        uow,
+        question.lane,
+        await acknowledgement(uow, instance, question),
+        "question.ack",
+        thread=question.root or None,
+        link=link,
+        question=question.id,
+        desk=question.desk,
+    )
+    if not question.root:
+        question.root = row.ref
+        await uow.session.flush()
+
+
+async def acknowledgement(uow: Uow, instance: Instance, question: Question) -> Piece:
+    """What the asker reads while waiting; edited as things move."""
+    tr = await tr_for(uow, instance, question.asker)
+    taken_by = await claimed_by(uow, question)
+    desk = desk_name(instance, question.desk, tr.language)
+    number = content.bold(label(question.id))
+    if taken_by:
+        who = tr.listing([await name(uow, each) for each in taken_by])
+        first = tr("🙋 {number} · {desk}: {expert} is on it.", number=number, desk=desk, expert=who)
+    else:
+        first = tr(
+            "🙋 {number} is with the {desk}. I’ll bring the answer here.", number=number, desk=desk
+        )
+    if question.private:
+        second = tr("🔒 Only the expert reads it, without your name. React 👋 if they may know it.")
+    else:
+        second = tr("When it helps, react ✅ to the answer.")
+    return content.lines(first, second)
+
+
+async def post_card(
+    uow: Uow, instance: Instance, question: Question, room_id: str, source: str | None
+) -> Link:
+    link = linked(uow, "question.card", question.id, source=source, author=question.asker)
+    say(
+        uow,
+        room_id,
+        await card_text(uow, instance, question),
+        "question.card",
+        link=link,
+        **card_fields(question),
+    )
+    await uow.session.flush()
+    return link
+
+
+def card_fields(question: Question) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "question": question.id,
+        "desk": question.desk,
+        "cluster": question.cluster,
+        "language": question.language,
+    }
+    return fields if question.private else {**fields, "asker": question.asker}
+
+
+async def card_text(uow: Uow, instance: Instance, question: Question) -> Piece:
+    """Number, language, cluster and asker on one line, in signs more than in words: the desk's
+    room is read in every language of the network."""
+    facts: list[Piece | str] = [
+        content.bold(f"❓ {label(question.id)}"),
+        question.language.upper(),
+    ]
+    if question.cluster:
+        facts.append(cluster_names(instance, question.cluster))
+    if question.private:
+        private = instance.texts.each(
+            instance.network.languages, N_("🔒 Private: the expert gets it in a direct message.")
+        )
+        return content.lines(content.join(" · ", facts), private)
+    facts.append(await asker_shown(uow, question, instance.tr(None)))
+    return content.lines(content.join(" · ", facts), content.quote(question.text))
+
+
+async def refresh_cards(uow: Uow, instance: Instance, question: Question) -> None:
+    """Bring the cards up to date with the question."""
+    for link in await links.of(uow.session, question.id, "question.card"):
+        edit(
+            uow,
+            link,
+            await card_text(uow, instance, question),
+            "question.card",
+            **card_fields(question),
+        )
+
+
+async def move_card(uow: Uow, instance: Instance, question: Question, desk: str) -> None:
+    """Another desk takes the question: a new card there, and the old one says so."""
+    old = await links.latest(uow.session, question.id, "question.card")
+    source = old.source if old else None
+    room_id = await desk_room(uow, desk)
+    if old is not None:
+        moved = instance.texts.each(
+            instance.network.languages,
+            N_("➡️ {number} is now with: {desk}"),
+            number=label(question.id),
+            desk=desk_names(instance, desk),
+        )
+        say(
+            uow,
+            old.lane,
+            moved,
+            "question.escalation",
+            thread=old.event_id,
+            question=question.id,
+            step="moved",
+        )
+    question.desk = desk
+    await post_card(uow, instance, question, room_id, source)
+    await refresh_acknowledgement(uow, instance, question)
+
+
+async def refresh_acknowledgement(uow: Uow, instance: Instance, question: Question) -> None:
+    link = await links.latest(uow.session, question.id, "question.ack")
+    if link is not None:
+        edit(
+            uow,
+            link,
+            await acknowledgement(uow, instance, question),
+            "question.ack",
+            question=question.id,
+            desk=question.desk,
+        )

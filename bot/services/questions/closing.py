@@ -1,0 +1,299 @@
+"""The end of a question: by its asker, by silence, or because it was taken back."""
+
+from bot.domain import content
+from bot.domain.errors import UserError
+from bot.domain.questions import OfferState, Quiet, Status, Step, after_silence, may_reopen
+from bot.services.instance import Instance
+from bot.services.members import coordinates, pill, tr_for
+from bot.services.questions import turns
+from bot.services.questions.cards import refresh_acknowledgement
+from bot.services.questions.common import card, claimed_by, existing, is_open, label, patience
+from bot.services.speech import linked, say
+from config.locales import N_
+from storage import links, questions, rooms
+from storage.database import Uow
+from storage.questions import Question
+
+HELPED = "👍"
+NOT_YET = "👎"
+
+
+async def close(uow: Uow, instance: Instance, question: Question, by: str) -> None:
+    """The asker, or the desk's coordinator, says it is done."""
+    if not is_open(question):
+        raise UserError(
+            "already-closed", N_("{number} is already closed."), number=label(question.id)
+        )
+    if by != question.asker and not await coordinates(uow, instance, by, question.desk):
+        raise UserError(
+            "not-asker",
+            N_("Only who asked {number}, or the desk’s coordinator, can close it."),
+            number=label(question.id),
+        )
+    as_what = "solved" if question.first_answer_at else "dropped"
+    await _shut(uow, instance, question, Status.CLOSED, as_what)
+
+
+async def _shut(
+    uow: Uow, instance: Instance, question: Question, status: Status, closed_as: str
+) -> None:
+    question.status, question.step, question.due_at = status, Step.NONE, None
+    question.closed_at, question.closed_as = uow.now, closed_as
+    await _end_offers(uow, question)
+    await _tell_desk(uow, instance, question)
+    if status is Status.CLOSED:
+        await _tell_asker(uow, instance, question)
+
+
+async def _end_offers(uow: Uow, question: Question) -> None:
+    for offer in await questions.offers(uow.session, question.id):
+        if offer.state == OfferState.OPEN:
+            offer.state = OfferState.WITHDRAWN
+
+
+async def _tell_desk(uow: Uow, instance: Instance, question: Question) -> None:
+    """In the card's thread, where the experts are; alone, to those who were asked alone."""
+    sentences = {
+        "solved": N_("✅ {number} is closed: the answer helped. Thank you!"),
+        "silence": N_("✅ {number} is closed: nothing more was said."),
+        "dropped": N_("{number} is closed by who asked it. Nothing more to do."),
+        "withdrawn": N_("{number} was taken back by who asked it. Nothing more to do."),
+        "left": N_("{number} is closed: who asked it has left. Nothing more to do."),
+    }
+    sentence = sentences[question.closed_as or "dropped"]
+    languages = instance.network.languages
+    for lane, root in await _desk_sides(uow, question):
+        alone = lane.startswith("dm:")
+        tr = await tr_for(uow, instance, lane.removeprefix("dm:")) if alone else None
+        number = label(question.id)
+        piece = (
+            tr(sentence, number=number)
+            if tr
+            else instance.texts.each(languages, sentence, number=number)
+        )
+        say(
+            uow,
+            lane,
+            piece,
+            "question.closed",
+            thread=root,
+            link=linked(uow, "question.closed", question.id),
+            question=question.id,
+            status=question.closed_as,
+        )
+
+
+async def _desk_sides(uow: Uow, question: Question) -> list[tuple[str, str]]:
+    home = await card(uow, question)
+    sides = [(home.lane, home.event_id)]
+    if question.private:
+        claimed = set(await claimed_by(uow, question))
+        found = await links.of(uow.session, question.id, "question.offer")
+        sides += [(each.lane, each.event_id) for each in found if each.author in claimed]
+    return sides
+
+
+async def _tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
+    tr = await tr_for(uow, instance, question.asker)
+    number = label(question.id)
+    within = instance.network.questions.reopen_within
+    piece = tr(
+        "✅ {number} is closed. To open it again within {days}: {command}",
+        number=number,
+        days=tr.duration(within),
+        command=instance.typed(f"{tr.plain('reopen')} {number}"),
+    )
+    say(
+        uow,
+        question.lane,
+        piece,
+        "question.closed",
+        thread=question.root,
+        link=linked(uow, "question.closed", question.id),
+        question=question.id,
+        status=question.closed_as,
+    )
+
+
+async def reopen(uow: Uow, instance: Instance, question: Question, by: str) -> None:
+    """Within the time the network allows; the experts who had it are called again."""
+    if is_open(question):
+        raise UserError("already-open", N_("{number} is still open."), number=label(question.id))
+    if by != question.asker and not await coordinates(uow, instance, by, question.desk):
+        raise UserError(
+            "not-asker-reopen",
+            N_("Only who asked {number}, or the desk’s coordinator, can open it again."),
+            number=label(question.id),
+        )
+    within = instance.network.questions.reopen_within
+    if question.status == Status.WITHDRAWN or question.closed_at is None:
+        raise UserError(
+            "reopen-withdrawn",
+            N_("{number} was taken back. Please ask again with {command}."),
+            number=label(question.id),
+            command=instance.typed("ask"),
+        )
+    if not may_reopen(question.closed_at, uow.now, within):
+        raise UserError(
+            "reopen-too-late",
+            N_("{number} has been closed for too long. Please ask again with {command}."),
+            number=label(question.id),
+            command=instance.typed("ask"),
+        )
+    await _wake(uow, instance, question)
+
+
+async def _wake(uow: Uow, instance: Instance, question: Question) -> None:
+    question.closed_at = question.closed_as = question.help_asked_at = None
+    question.last_activity_at = uow.now
+    claimed = await claimed_by(uow, question)
+    answered = question.first_answer_at is not None
+    question.status = Status.ANSWERED if answered else Status.OPEN
+    called = content.join(", ", [await pill(uow, each) for each in claimed])
+    number = label(question.id)
+    for lane, root in await _desk_sides(uow, question):
+        piece = instance.texts.each(
+            instance.network.languages, N_("🔄 {number} is open again."), number=number
+        )
+        if claimed and not (question.private and not lane.startswith("dm:")):
+            piece = content.lines(called, piece)
+        say(
+            uow,
+            lane,
+            piece,
+            "question.escalation",
+            thread=root,
+            rings=bool(claimed),
+            question=question.id,
+            step="reopened",
+        )
+    if claimed:
+        question.step = Step.ANSWERED if answered else Step.CLAIMED
+        question.due_at = uow.now + patience(instance).ask_help
+    else:
+        question.step = Step.NONE
+        await turns.advance(uow, instance, question)
+    await refresh_acknowledgement(uow, instance, question)
+
+
+async def silent(uow: Uow, instance: Instance, number: int) -> None:
+    """An answered question's silence has lasted: ask once whether it helped, later close it."""
+    question = await existing(uow, instance, number)
+    if question.status != Status.ANSWERED or question.due_at is None or question.due_at > uow.now:
+        return
+    assert question.last_answer_at is not None
+    quiet = after_silence(Step(question.step), question.last_answer_at, question.last_activity_at)
+    if quiet is Quiet.REMIND:
+        await _remind(uow, instance, question)
+    elif quiet is Quiet.ASK_HELPED and question.help_asked_at is None:
+        await _ask_helped(uow, instance, question)
+    else:
+        await _shut(uow, instance, question, Status.CLOSED, "silence")
+
+
+async def _ask_helped(uow: Uow, instance: Instance, question: Question) -> None:
+    question.help_asked_at = uow.now
+    question.step = Step.HELPED
+    question.due_at = uow.now + patience(instance).close
+    tr = await tr_for(uow, instance, question.asker)
+    piece = tr(
+        "{asker}, did this help? 👍 closes {number}, 👎 goes on looking.",
+        asker=await pill(uow, question.asker),
+        number=label(question.id),
+    )
+    link = linked(uow, "question.helped", question.id)
+    row = say(
+        uow,
+        question.lane,
+        piece,
+        "question.helped",
+        thread=question.root,
+        rings=True,
+        link=link,
+        question=question.id,
+    )
+    uow.outbox.react(question.lane, row.ref, HELPED)
+    uow.outbox.react(question.lane, row.ref, NOT_YET)
+
+
+async def not_helped(uow: Uow, instance: Instance, question: Question) -> None:
+    """The answer did not help: the desk is told, and the next expert asked."""
+    if question.status != Status.ANSWERED:
+        return
+    question.status, question.step = Status.OPEN, Step.OFFER
+    question.last_activity_at = uow.now
+    home = await card(uow, question)
+    piece = instance.texts.each(
+        instance.network.languages,
+        N_("👎 The answer to {number} did not help yet. Who can add to it?"),
+        number=label(question.id),
+    )
+    say(
+        uow,
+        home.lane,
+        piece,
+        "question.escalation",
+        thread=home.event_id,
+        question=question.id,
+        step="not-helped",
+    )
+    await turns.advance(uow, instance, question)
+
+
+async def _remind(uow: Uow, instance: Instance, question: Question) -> None:
+    """The asker wrote last and nobody answered: call the experts once more, then the desk."""
+    question.last_activity_at = question.last_answer_at or uow.now
+    question.due_at = uow.now + patience(instance).ask_help
+    claimed = await claimed_by(uow, question)
+    for lane, root in await _desk_sides(uow, question):
+        if question.private and not lane.startswith("dm:"):
+            continue
+        people = [await pill(uow, each) for each in claimed]
+        piece = instance.texts.each(
+            instance.network.languages,
+            N_("⏰ {number}: who asked wrote again and waits for an answer."),
+            number=label(question.id),
+        )
+        say(
+            uow,
+            lane,
+            content.lines(content.join(", ", people), piece),
+            "question.escalation",
+            thread=root,
+            rings=True,
+            question=question.id,
+            step="reminded",
+        )
+
+
+async def withdrawn(
+    uow: Uow, instance: Instance, question: Question, *, quietly: bool = False
+) -> None:
+    """The asker redacted their question: every copy of it goes. ``quietly`` tells nobody."""
+    if question.status == Status.WITHDRAWN:
+        return
+    for link in await links.of(uow.session, question.id, "question.card"):
+        uow.outbox.redact(link.lane, link.event_id)
+    if question.private:
+        for link in await links.of(uow.session, question.id, "question.offer"):
+            uow.outbox.redact(link.lane, link.event_id)
+    question.text = ""
+    if quietly:
+        question.status = Status.WITHDRAWN
+    else:
+        await _shut(uow, instance, question, Status.WITHDRAWN, "withdrawn")
+
+
+async def asker_left(uow: Uow, instance: Instance, room_id: str, user_id: str) -> None:
+    """They left the room they asked in, or the whole network with the space."""
+    room = await rooms.by_id(uow.session, room_id)
+    whole = room is not None and room.kind == "space"
+    for question in await questions.open_of_asker(uow.session, user_id):
+        if whole or question.lane == room_id:
+            await _leave_behind(uow, instance, question)
+
+
+async def _leave_behind(uow: Uow, instance: Instance, question: Question) -> None:
+    for link in await links.of(uow.session, question.id, "question.card"):
+        uow.outbox.redact(link.lane, link.event_id)
+    await _shut(uow, instance, question, Status.WITHDRAWN, "left")

@@ -1,0 +1,129 @@
+"""What every part of the questions feature needs: texts, people and places of one question."""
+
+from collections.abc import Sequence
+
+from bot.domain.content import Piece
+from bot.domain.errors import UserError
+from bot.domain.hours import WorkingHours
+from bot.domain.questions import Calendar, Patience
+from bot.domain.roles import Role
+from bot.services.instance import Instance
+from bot.services.members import name
+from config import network
+from config.locales import N_, Translator
+from storage import links, members, questions, rooms
+from storage.database import Uow
+from storage.links import Link
+from storage.questions import OPEN_STATUSES, Question
+
+EXCERPT = 80
+"""Characters of a question shown in a list."""
+
+
+def label(number: int) -> str:
+    return f"Q{number}"
+
+
+def is_open(question: Question) -> bool:
+    return question.status in OPEN_STATUSES
+
+
+def excerpt(question: Question) -> str:
+    words = " ".join(question.text.split())
+    return words if len(words) <= EXCERPT else words[: EXCERPT - 1].rstrip() + "…"
+
+
+async def existing(uow: Uow, instance: Instance, number: int) -> Question:
+    question = await questions.get(uow.session, number)
+    if question is None:
+        raise UserError(
+            "question-unknown",
+            N_("There is no question {number}. Type {command} to see those that are open."),
+            number=label(number),
+            command=instance.typed("questions open"),
+        )
+    return question
+
+
+def desk_name(instance: Instance, desk: str, language: str) -> str:
+    found = instance.network.desk(desk)
+    return instance.network.text(found.name, language) if found else desk
+
+
+def desk_names(instance: Instance, desk: str) -> str:
+    """The desk's name in each of the network's languages, for rooms shared by all."""
+    named = (desk_name(instance, desk, each) for each in instance.network.languages)
+    return " · ".join(dict.fromkeys(named))
+
+
+def cluster_names(instance: Instance, cluster: str) -> str:
+    found = instance.network.cluster(cluster)
+    if found is None:
+        return cluster
+    named = (instance.network.text(found.name, each) for each in instance.network.languages)
+    return " / ".join(dict.fromkeys(named))
+
+
+async def desk_room(uow: Uow, desk: str) -> str:
+    """The id of the desk's room; raises ``UserError`` while it is being made."""
+    room = await rooms.find(uow.session, "desk", desk)
+    if room is None:
+        raise UserError(
+            "desk-not-ready",
+            N_("The desk’s room is still being made. Please try again in a few minutes."),
+        )
+    return room.room_id
+
+
+async def desk_people(uow: Uow, desk: str, without: str) -> tuple[list[str], list[str]]:
+    """Coordinators and experts of a desk, both without the asker."""
+    coordinators = await members.roles(uow.session, Role.COORDINATOR, desk)
+    experts = await members.roles(uow.session, Role.EXPERT, desk)
+    return (
+        [each.user_id for each in coordinators if each.user_id != without],
+        [each.user_id for each in experts if each.user_id != without],
+    )
+
+
+def patience(instance: Instance) -> Patience:
+    knobs = instance.network.questions
+    return Patience(
+        offer=knobs.offer_time,
+        claim=knobs.claim_time,
+        coordinator=knobs.coordinator_time,
+        ask_help=knobs.ask_help_after,
+        close=knobs.close_after - knobs.ask_help_after,
+        max_offers=knobs.max_offers,
+    )
+
+
+def calendar(instance: Instance, desk: str) -> Calendar:
+    """The desk's; ordinary ones for a desk that has left the network file."""
+    found = instance.network.desk(desk)
+    hours = found.hours if found else network.WorkingHours()
+    days = frozenset(day + 1 for day in hours.days)
+    return Calendar(WorkingHours(days, hours.start, hours.end), instance.zone)
+
+
+async def card(uow: Uow, question: Question) -> Link:
+    """The newest card: a question that was routed to another desk has one there."""
+    found = await links.latest(uow.session, question.id, "question.card")
+    assert found is not None, f"{label(question.id)} has no card"
+    return found
+
+
+async def asker_shown(uow: Uow, question: Question, tr: Translator) -> Piece:
+    """The asker as experts may see them."""
+    if question.named:
+        return await name(uow, question.asker)
+    return tr("somebody who prefers not to be named")
+
+
+async def names(uow: Uow, user_ids: Sequence[str]) -> list[Piece]:
+    return [await name(uow, each) for each in user_ids]
+
+
+async def claimed_by(uow: Uow, question: Question) -> list[str]:
+    """The experts who took this question, in the order of their offers."""
+    offers = await questions.offers(uow.session, question.id)
+    return [each.expert for each in offers if each.state == "claimed"]

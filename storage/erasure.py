@@ -1,0 +1,94 @@
+"""What is kept about one person: found, exported, erased."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from storage.activity import LooseQuestion, SpokenDay
+from storage.audit import AuditRow
+from storage.calendar import CalendarEvent, Rsvp
+from storage.links import Link
+from storage.members import Member, Membership, RoleRow, profile
+from storage.questions import Offer, Question
+from storage.rooms import DIRECT, ProvisionRequest, Room
+
+ERASED = "@erased:invalid"
+"""Stands for a person who was erased, where a row has to stay for the others in it."""
+
+
+COPIES = ("question.answer", "question.followup")
+
+
+async def copies_of(session: AsyncSession, user_id: str) -> Sequence[Link]:
+    """The bot's copies of what they wrote in conversations; cards go with their questions."""
+    query = select(Link).where(Link.author == user_id, Link.role.in_(COPIES))
+    return (await session.scalars(query)).all()
+
+
+async def forget(session: AsyncSession, user_id: str) -> None:
+    """Delete what is theirs alone, and empty what others take part in."""
+    for table, column in (
+        (Member, Member.user_id),
+        (RoleRow, RoleRow.user_id),
+        (Membership, Membership.user_id),
+        (Rsvp, Rsvp.user_id),
+        (SpokenDay, SpokenDay.user_id),
+        (LooseQuestion, LooseQuestion.author),
+        (Offer, Offer.expert),
+    ):
+        await session.execute(delete(table).where(column == user_id))
+    await session.execute(delete(Room).where(Room.kind == DIRECT, Room.key == user_id))
+    await session.execute(
+        update(Question).where(Question.asker == user_id).values(asker=ERASED, text="")
+    )
+    await session.execute(
+        update(CalendarEvent).where(CalendarEvent.organiser == user_id).values(organiser=ERASED)
+    )
+    await session.execute(update(AuditRow).where(AuditRow.actor == user_id).values(actor=ERASED))
+    await session.execute(
+        update(RoleRow).where(RoleRow.added_by == user_id).values(added_by=ERASED)
+    )
+    await session.execute(
+        update(ProvisionRequest).where(ProvisionRequest.asked_by == user_id).values(asked_by=ERASED)
+    )
+    await _forget_mentions(session, user_id)
+    await session.execute(update(Link).where(Link.author == user_id).values(author=None, data=None))
+
+
+async def _forget_mentions(session: AsyncSession, user_id: str) -> None:
+    """Where an identifier stands inside JSON: acts upon them, and why they were asked."""
+    for row in await session.scalars(select(AuditRow)):
+        if user_id in (row.details or {}).values():
+            row.details = {
+                key: ERASED if value == user_id else value
+                for key, value in (row.details or {}).items()
+            }
+    for offer in await session.scalars(select(Offer)):
+        if any(each.get("value") == user_id for each in offer.reasons):
+            offer.reasons = [each for each in offer.reasons if each.get("value") != user_id]
+
+
+async def export(session: AsyncSession, user_id: str) -> dict[str, Any]:
+    """JSON-ready; instants in ISO 8601, UTC."""
+    member = await session.get(Member, user_id)
+    asked = await session.scalars(select(Question).where(Question.asker == user_id))
+    roles = await session.scalars(select(RoleRow).where(RoleRow.user_id == user_id))
+    offers = await session.scalars(select(Offer).where(Offer.expert == user_id))
+    coming = await session.scalars(select(Rsvp).where(Rsvp.user_id == user_id))
+    return {
+        "user_id": user_id,
+        "display_name": member.display_name if member else None,
+        "language": member.language if member else None,
+        "roles": [{"role": each.role, **profile(each)} for each in roles],
+        "questions": [
+            {"number": each.id, "text": each.text, "asked": each.created_at.isoformat()}
+            for each in asked
+        ],
+        "offers": [
+            {"question": each.question_id, "state": each.state, "at": each.offered_at.isoformat()}
+            for each in offers
+        ],
+        "events": [{"event": each.event, "answer": each.answer} for each in coming],
+    }

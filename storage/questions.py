@@ -1,0 +1,160 @@
+"""Questions and offers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+OPEN_STATUSES = ("open", "answered")
+
+
+class Question(Base):
+    """``id`` is the number people see: Q12.
+
+    ``lane`` and ``root`` say where the conversation with the asker is: a room id or direct lane,
+    and the root of the thread there. ``step`` says whose turn it is in the desk (offer,
+    coordinator, desk, none), ``due_at`` when that turn is over.
+    """
+
+    __tablename__ = "questions"
+    __table_args__ = (
+        Index("ix_questions_status_due_at", "status", "due_at"),
+        Index("ix_questions_asker", "asker"),
+        Index("ix_questions_desk_status", "desk", "status"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    asker: Mapped[str]
+    text: Mapped[str]
+    language: Mapped[str]
+    cluster: Mapped[str | None]
+    desk: Mapped[str]
+    choice: Mapped[dict[str, Any] | None]
+    private: Mapped[bool] = mapped_column(default=False)
+    named: Mapped[bool] = mapped_column(default=True)
+    lane: Mapped[str]
+    root: Mapped[str]
+    status: Mapped[str] = mapped_column(default="open")
+    step: Mapped[str] = mapped_column(default="none")
+    due_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    first_offer_at: Mapped[datetime | None]
+    first_answer_at: Mapped[datetime | None]
+    last_answer_at: Mapped[datetime | None]
+    last_activity_at: Mapped[datetime]
+    help_asked_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    closed_as: Mapped[str | None]
+
+
+class Offer(Base):
+    """``state``: open, claimed, passed, expired, withdrawn."""
+
+    __tablename__ = "offers"
+    __table_args__ = (
+        UniqueConstraint("question_id", "expert"),
+        Index("ix_offers_expert_state", "expert", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    question_id: Mapped[int] = mapped_column(ForeignKey("questions.id", ondelete="CASCADE"))
+    expert: Mapped[str]
+    state: Mapped[str] = mapped_column(default="open")
+    reasons: Mapped[list[dict[str, Any]]]
+    offered_at: Mapped[datetime]
+    until: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+
+
+async def get(session: AsyncSession, number: int) -> Question | None:
+    return await session.get(Question, number)
+
+
+async def offers(session: AsyncSession, number: int) -> Sequence[Offer]:
+    query = select(Offer).where(Offer.question_id == number).order_by(Offer.id)
+    return (await session.scalars(query)).all()
+
+
+async def due(session: AsyncSession, now: datetime) -> list[tuple[int, str, datetime]]:
+    """Number, status and due time of open questions whose turn is over."""
+    query = (
+        select(Question.id, Question.status, Question.due_at)
+        .where(Question.status.in_(OPEN_STATUSES), Question.due_at <= now)
+        .order_by(Question.due_at)
+    )
+    rows = (await session.execute(query)).all()
+    return [(number, status, due_at) for number, status, due_at in rows if due_at is not None]
+
+
+async def open_load(session: AsyncSession) -> dict[str, int]:
+    """For each expert, how many open questions they were offered or claimed."""
+    query = (
+        select(Offer.expert, func.count())
+        .join(Question, Question.id == Offer.question_id)
+        .where(Question.status.in_(OPEN_STATUSES), Offer.state.in_(("open", "claimed")))
+        .group_by(Offer.expert)
+    )
+    return {each[0]: each[1] for each in (await session.execute(query)).all()}
+
+
+async def last_offers(session: AsyncSession) -> dict[str, datetime]:
+    query = select(Offer.expert, func.max(Offer.offered_at)).group_by(Offer.expert)
+    return {each[0]: each[1] for each in (await session.execute(query)).all()}
+
+
+async def of_asker(session: AsyncSession, user_id: str, limit: int = 10) -> Sequence[Question]:
+    query = (
+        select(Question).where(Question.asker == user_id).order_by(Question.id.desc()).limit(limit)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def open_of_asker(session: AsyncSession, user_id: str) -> Sequence[Question]:
+    query = select(Question).where(Question.asker == user_id, Question.status.in_(OPEN_STATUSES))
+    return (await session.scalars(query.order_by(Question.id))).all()
+
+
+async def public(session: AsyncSession, limit: int) -> Sequence[Question]:
+    """The newest questions that everybody may read."""
+    query = (
+        select(Question)
+        .where(Question.private.is_(False), Question.status != "withdrawn")
+        .order_by(Question.id.desc())
+        .limit(limit)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def open_in(session: AsyncSession, desk: str | None = None) -> Sequence[Question]:
+    query = select(Question).where(Question.status.in_(OPEN_STATUSES)).order_by(Question.id)
+    if desk is not None:
+        query = query.where(Question.desk == desk)
+    return (await session.scalars(query)).all()
+
+
+async def waiting_for(session: AsyncSession, expert: str) -> Sequence[Question]:
+    """Open questions this expert was offered or took, and has not answered."""
+    query = (
+        select(Question)
+        .join(Offer, Offer.question_id == Question.id)
+        .where(
+            Question.status.in_(OPEN_STATUSES),
+            Offer.expert == expert,
+            Offer.state.in_(("open", "claimed")),
+            Offer.answered_at.is_(None),
+        )
+        .order_by(Question.id)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def at_root(session: AsyncSession, root: str) -> Question | None:
+    """The question whose conversation with the asker is the thread of ``root``."""
+    query = select(Question).where(Question.root == root).order_by(Question.id.desc()).limit(1)
+    return await session.scalar(query)
