@@ -463,6 +463,6 @@ async def test_it_comes_back_to_what_it_postponed(
     bench.fail("one", KeyError("x"))
     await bench.take_in(message("$1", "one"))
     async with running(bench.started(clock=lambda: datetime.now(UTC))):
-        await until(lambda: len(bench.fetched) == 1)
+        await until(lambda: len(bench.fetched) >= 1)
         bench.trouble.clear()
         await until(lambda: bench.handled == ["one"])

@@ -74,14 +74,6 @@ def arm(point: str, passages: int) -> None:
 
 
 def hurry() -> None:
-    import secrets
-    from storage import outbox
-    orig = MatrixClient.send_event
-    async def send_event(self, room_id, type, content, txn):
-        return await orig(self, room_id, type, content, secrets.token_hex(8))
-    MatrixClient.send_event = send_event
-    async def confirm(*a): pass
-    outbox.confirm = confirm
     vars(app).update(
         Pace=partial(app.Pace, timedelta(seconds=HURRY)),
         TOKEN_POLL_SECONDS=HURRY,
