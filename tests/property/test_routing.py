@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.routing import Candidate, QuestionFacts, Topic, choose_desk, rank, words
+from bot.domain.routing.lean import Candidate, QuestionFacts, Topic, choose_desk, rank, words
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 WORDS = ["vlas", "lin", "test", "export", "testen", "lins", "projet", "l'", "à"]

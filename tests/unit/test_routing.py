@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.routing import (
+from bot.domain.routing.lean import (
     Candidate,
     DeskReason,
     QuestionFacts,

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from bot.domain import language, routing
+from bot.domain import language
 from bot.domain.errors import UserError
 from bot.domain.questions import Status, Step
+from bot.domain.routing import lean as routing
 from bot.services.instance import Instance
 from bot.services.members import tr_for
 from bot.services.questions import turns

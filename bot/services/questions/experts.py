@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.domain import content, routing
+from bot.domain import content
 from bot.domain.content import Piece
 from bot.domain.roles import Role
-from bot.domain.routing import Candidate, QuestionFacts, Ranked, Topic, Why
+from bot.domain.routing import lean as routing
+from bot.domain.routing.lean import Candidate, QuestionFacts, Ranked, Topic, Why
 from bot.services.instance import Instance
 from bot.services.members import is_away, name
 from config.locales import Translator
