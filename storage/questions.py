@@ -17,8 +17,9 @@ class Question(Base):
     """``id`` is the number people see: Q12.
 
     ``lane`` and ``root`` say where the conversation with the asker is: a room id or direct lane,
-    and the root of the thread there. ``step`` says whose turn it is in the desk (offer,
-    coordinator, desk, none), ``due_at`` when that turn is over.
+    and the root of the thread there. ``step`` says whose turn it is (bot.domain.questions.Step),
+    ``due_at`` when that turn is over, ``wave`` how many waves of offers there have been. ``helped``
+    is what the asker said of the answer. ``merged_into`` is the question whose answers theirs are.
     """
 
     __tablename__ = "questions"
@@ -51,10 +52,16 @@ class Question(Base):
     help_asked_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     closed_as: Mapped[str | None]
+    urgent: Mapped[bool] = mapped_column(default=False)
+    wave: Mapped[int] = mapped_column(default=0)
+    helped: Mapped[bool | None]
+    merged_into: Mapped[int | None] = mapped_column(index=True)
+    kept_at: Mapped[datetime | None]
 
 
 class Offer(Base):
-    """``state``: open, claimed, passed, expired, withdrawn."""
+    """``state``: open, claimed, passed, expired, withdrawn. ``passed_because`` is "field", "time",
+    "referral" or None; ``referred_by`` who passed it on to this expert."""
 
     __tablename__ = "offers"
     __table_args__ = (
@@ -70,6 +77,9 @@ class Offer(Base):
     offered_at: Mapped[datetime]
     until: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
+    wave: Mapped[int] = mapped_column(default=1)
+    passed_because: Mapped[str | None]
+    referred_by: Mapped[str | None]
 
 
 async def get(session: AsyncSession, number: int) -> Question | None:

@@ -1,11 +1,26 @@
 """All tables: importing this module makes ``Base.metadata`` whole."""
 
-from storage import activity, audit, calendar, inbox, jobs, links, members, outbox, questions, rooms
+from storage import (
+    activity,
+    answers,
+    audit,
+    calendar,
+    inbox,
+    jobs,
+    links,
+    members,
+    outbox,
+    profiles,
+    questions,
+    rooms,
+    routing,
+)
 from storage.base import Base
 
 __all__ = [
     "Base",
     "activity",
+    "answers",
     "audit",
     "calendar",
     "inbox",
@@ -13,6 +28,8 @@ __all__ = [
     "links",
     "members",
     "outbox",
+    "profiles",
     "questions",
     "rooms",
+    "routing",
 ]

@@ -1,11 +1,14 @@
 """Whose turn it is with a question, and for how long.
 
-    offer ──claimed/passed/expired──▶ offer … ──▶ coordinator ──▶ desk ──▶ admins
+    waiting for the desk to open, for the asker to choose ──▶ wave 1: one expert
+      ──time──▶ a friendly reminder ──time──▶ wave 2: two more
+      ──time──▶ coordinator ──▶ desk ──▶ admins
       └── an answer ──▶ "did this help?" ──▶ closed
 
 Until somebody answers, exactly one party has the turn, and every turn but the last has an end. The
-last is the admins': a question without an answer stays open and somebody has been told. Offer and
-coordinator times run in the desk's working hours; the silences after an answer run on the calendar.
+last is the admins': a question without an answer stays open and somebody has been told. Who passes
+is replaced at once, without a reminder, while there are experts who have not been asked. All turns
+run in the desk's working hours; the silences after an answer run on the calendar.
 """
 
 from collections.abc import Sequence
@@ -14,27 +17,42 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from bot.domain.hours import WorkingHours, add_working_time
+from bot.domain.hours import WorkingHours, add_working_time, next_opening
+
+FIRST_WAVE = 1
+SECOND_WAVE = 2
 
 
 class Status(StrEnum):
+    """``MERGED`` questions share the answers of another."""
+
     OPEN = "open"
     ANSWERED = "answered"
+    MERGED = "merged"
     CLOSED = "closed"
     WITHDRAWN = "withdrawn"
 
 
 class Step(StrEnum):
-    """Who has the turn."""
+    """Who has the turn. ``CHOOSING``: the asker, between two desks; ``NAMING``: the asker of a
+    private question, who may read it; ``OPENING``: nobody before the desk opens."""
 
     NONE = "none"
+    CHOOSING = "choosing"
+    NAMING = "naming"
+    OPENING = "opening"
     OFFER = "offer"
+    REMINDED = "reminded"
     CLAIMED = "claimed"
     COORDINATOR = "coordinator"
     DESK = "desk"
     ADMINS = "admins"
     ANSWERED = "answered"
     HELPED = "helped"
+
+
+ASKING = (Step.NONE, Step.CHOOSING, Step.NAMING, Step.OPENING, Step.OFFER, Step.REMINDED)
+"""The steps at which experts are still asked one wave after the other."""
 
 
 class OfferState(StrEnum):
@@ -45,15 +63,31 @@ class OfferState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Because(StrEnum):
+    """Why somebody passed a question on."""
+
+    FIELD = "field"
+    TIME = "time"
+    REFERRAL = "referral"
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long each turn lasts. ``offer``, ``claim`` and ``coordinator`` are working time."""
+    """How long each turn lasts, in working time but for ``ask_help`` and ``close``.
+
+    ``offer`` is before the reminder, ``reminder`` after it, ``wave`` that of the second wave, to
+    which ``second_wave`` experts belong. ``max_offers`` counts everybody asked before the
+    coordinator, also those who passed.
+    """
 
     offer: timedelta
+    reminder: timedelta
+    wave: timedelta
     claim: timedelta
     coordinator: timedelta
     ask_help: timedelta
     close: timedelta
+    second_wave: int
     max_offers: int
 
 
@@ -67,12 +101,40 @@ class Calendar:
     def after(self, now: datetime, span: timedelta) -> datetime:
         return add_working_time(self.hours, self.zone, now, span)
 
+    def opening(self, now: datetime) -> datetime:
+        """When it opens next: now, while it is open."""
+        return next_opening(self.hours, self.zone, now)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a question has come: ``asked`` experts in ``wave`` waves, of whom ``waiting`` have
+    neither answered nor passed."""
+
+    step: Step
+    wave: int = 0
+    asked: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForOpening:
+    """The turn stays where it is."""
+
+    until: datetime
+
 
 @dataclass(frozen=True, slots=True)
 class OfferTo:
-    """``until`` is None when the offer has no end."""
+    """``size`` experts may be asked, from those who are left."""
 
-    expert: str
+    size: int
+    wave: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
     until: datetime
 
 
@@ -93,31 +155,53 @@ class TellAdmins:
     pass
 
 
-Turn = OfferTo | AskCoordinators | AskDesk | TellAdmins
+Turn = WaitForOpening | OfferTo | Remind | AskCoordinators | AskDesk | TellAdmins
 
 
 def next_turn(
-    step: Step,
-    offers_made: int,
-    ranked: Sequence[str],
+    state: State,
+    left: int,
     coordinators: Sequence[str],
     experts: Sequence[str],
     patience: Patience,
     calendar: Calendar,
     now: datetime,
+    *,
+    quiet_hours: bool = True,
 ) -> Turn:
-    """The turn that follows ``step``.
+    """The turn that follows, because the present one is over or its last expert has passed.
 
-    ``ranked`` are the experts who may still be offered the question, best first;
-    ``coordinators`` and ``experts`` those of the desk, without the asker.
+    ``left`` experts may still be asked; ``coordinators`` and ``experts`` are those of the desk,
+    without the asker. With ``quiet_hours`` nobody is called before the desk opens.
     """
-    if step in (Step.NONE, Step.OFFER) and ranked and offers_made < patience.max_offers:
-        return OfferTo(ranked[0], calendar.after(now, patience.offer))
-    if step in (Step.NONE, Step.OFFER, Step.CLAIMED) and coordinators:
+    opening = calendar.opening(now)
+    if quiet_hours and opening > now:
+        return WaitForOpening(opening)
+    if state.step in ASKING and (turn := _next_offer(state, left, patience, calendar, now)):
+        return turn
+    if state.step in (*ASKING, Step.CLAIMED) and coordinators:
         return AskCoordinators(tuple(coordinators), calendar.after(now, patience.coordinator))
-    if step in (Step.NONE, Step.OFFER, Step.CLAIMED, Step.COORDINATOR) and experts:
+    if state.step in (*ASKING, Step.CLAIMED, Step.COORDINATOR) and experts:
         return AskDesk(tuple(experts), calendar.after(now, patience.coordinator))
     return TellAdmins()
+
+
+def _next_offer(
+    state: State, left: int, patience: Patience, calendar: Calendar, now: datetime
+) -> OfferTo | Remind | None:
+    if state.step is Step.OFFER and state.wave == FIRST_WAVE and state.waiting:
+        return Remind(calendar.after(now, patience.reminder))
+    may = min(left, patience.max_offers - state.asked)
+    if may <= 0:
+        return None
+    if state.wave < FIRST_WAVE or (state.wave == FIRST_WAVE and not state.waiting):
+        return OfferTo(1, FIRST_WAVE, calendar.after(now, patience.offer))
+    if state.wave == FIRST_WAVE:
+        size = min(may, patience.second_wave)
+        return OfferTo(size, SECOND_WAVE, calendar.after(now, patience.wave))
+    if not state.waiting:
+        return OfferTo(1, SECOND_WAVE, calendar.after(now, patience.wave))
+    return None
 
 
 class Quiet(StrEnum):
