@@ -152,12 +152,23 @@ class Cluster(Part):
     words: WordLists
 
 
+class Times(Part):
+    """In working hours of the desk. What is left out is as the network has it."""
+
+    offer_time: Duration | None = None
+    reminder_time: Duration | None = None
+    wave_time: Duration | None = None
+    claim_time: Duration | None = None
+    coordinator_time: Duration | None = None
+
+
 class Desk(Part):
     key: RoomKey = Field(examples=["funding"])
     name: Texts
     topic: Texts
     words: WordLists
     hours: WorkingHours = WorkingHours()
+    times: Times = Times()
 
 
 class Forum(Part):
@@ -166,21 +177,53 @@ class Forum(Part):
     topic: Texts
 
 
+URGENT = Times(
+    offer_time=timedelta(minutes=30),
+    reminder_time=timedelta(minutes=30),
+    wave_time=timedelta(hours=1),
+    claim_time=timedelta(hours=2),
+    coordinator_time=timedelta(hours=1),
+)
+
+
 class QuestionsKnobs(Part):
+    """Times are working hours of the desk, but for those after an answer."""
+
     default_desk: Key | None = None
     """Where a question goes that no words point anywhere; the first desk otherwise."""
+    choose_time: Duration = timedelta(minutes=30)
+    """For the asker to choose between two desks, before the coordinator of the likelier does."""
+    name_time: Duration = timedelta(hours=2)
+    """For the asker of a private question to say who may read it, before the coordinator does."""
     offer_time: Duration = timedelta(hours=2)
-    """Working hours of the desk an expert has before the question goes on."""
-    max_offers: Count = 3
+    """For the first expert, before a reminder."""
+    reminder_time: Duration = timedelta(hours=2)
+    """After the reminder, before others are asked as well."""
+    second_wave: Count = 2
+    """How many others."""
+    wave_time: Duration = timedelta(hours=4)
+    """For them, before the coordinator is asked."""
+    max_offers: Count = 5
+    """How many experts are asked before the coordinator, with those who pass."""
     claim_time: Duration = timedelta(hours=8)
-    """Working hours of the desk an expert who took the question has to answer it."""
+    """For an expert who took the question to answer it."""
     coordinator_time: Duration = timedelta(hours=4)
-    """Working hours of the desk the coordinator has before everybody there is asked."""
+    """For the coordinator, before everybody at the desk is asked."""
+    urgent: Times = URGENT
+    """For urgent questions."""
+    urgent_per_month: Count = 2
+    """How many a member may ask in 30 days."""
+    weekly_ceiling: Count = 10
+    """How many questions an expert is asked in a week, at most; each may set their own."""
+    quiet_hours: bool = True
+    """Whether a question waits for its desk to open before anybody is called."""
     ask_help_after: Duration = timedelta(days=2)
     """Silence after an answer before the bot asks, once, whether it helped."""
     close_after: Duration = timedelta(days=5)
     """Silence after an answer before the question closes by itself."""
     reopen_within: Duration = timedelta(days=30)
+    suggest: bool = True
+    """Whether askers are shown earlier answers to questions like theirs."""
 
 
 class EventsKnobs(Part):

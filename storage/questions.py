@@ -61,7 +61,8 @@ class Question(Base):
 
 class Offer(Base):
     """``state``: open, claimed, passed, expired, withdrawn. ``passed_because`` is "field", "time",
-    "referral" or None; ``referred_by`` who passed it on to this expert."""
+    "referral" or None; ``referred_by`` who passed it on to this expert; ``reasons`` and ``parts`` why
+    they were asked (bot.domain.routing.ranking)."""
 
     __tablename__ = "offers"
     __table_args__ = (
@@ -80,6 +81,7 @@ class Offer(Base):
     wave: Mapped[int] = mapped_column(default=1)
     passed_because: Mapped[str | None]
     referred_by: Mapped[str | None]
+    parts: Mapped[dict[str, Any] | None]
 
 
 async def get(session: AsyncSession, number: int) -> Question | None:

@@ -104,11 +104,12 @@ def upgrade() -> None:
         batch.add_column(sa.Column("wave", sa.Integer(), nullable=False, server_default="1"))
         batch.add_column(sa.Column("passed_because", sa.String(), nullable=True))
         batch.add_column(sa.Column("referred_by", sa.String(), nullable=True))
+        batch.add_column(sa.Column("parts", sa.JSON(none_as_null=True), nullable=True))
 
 
 def downgrade() -> None:
     with op.batch_alter_table("offers") as batch:
-        for column in ("referred_by", "passed_because", "wave"):
+        for column in ("parts", "referred_by", "passed_because", "wave"):
             batch.drop_column(column)
     with op.batch_alter_table("questions") as batch:
         batch.drop_index("ix_questions_merged_into")
