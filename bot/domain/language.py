@@ -2,7 +2,7 @@
 
 Lean on purpose: function words and a few spellings tell French, Dutch and English apart in a
 sentence. Shorter texts, code and smileys are not guessed at; whoever calls falls back on what the
-person chose.
+person chose. bot/services/language.py adds a model to this, which knows one word from another.
 """
 
 import re
@@ -133,8 +133,8 @@ def guess(text: str, languages: Collection[str], prior: str | None = None) -> st
 
     ``prior``, a language the writer is known for, tips the scales but never decides alone.
     """
-    spoken = _spoken(text)
-    points = {each: _points(spoken, each) for each in languages if each in FUNCTION_WORDS}
+    said = spoken(text)
+    points = {each: points_of(said, each) for each in languages if each in FUNCTION_WORDS}
     if prior is not None and points.get(prior):
         points[prior] += _PRIOR
     ranked = sorted(points, key=lambda each: -points[each])
@@ -159,26 +159,33 @@ def is_question_like(text: str, language: str | None = None) -> bool:
     if text.lstrip().startswith("!"):
         return False
     openings = [_OPENINGS[language]] if language in _OPENINGS else list(_OPENINGS.values())
-    said = _QUOTED_SPAN.sub(" x ", _spoken(text))
+    said = _QUOTED_SPAN.sub(" x ", spoken(text))
     return any(_asks(sentence, openings) for sentence in _sentences(said))
 
 
-def _spoken(text: str) -> str:
+def spoken(text: str) -> str:
     """What the writer said themselves, in small letters: no code, no quoted lines, no addresses."""
     for unspoken in (_CODE, _QUOTED_LINE, _ADDRESS):
         text = unspoken.sub(" ", text)
     return text.replace("’", "'").casefold()
 
 
-def _points(spoken: str, language: str) -> float:
-    """A word that several languages use counts for a part in each."""
-    words = _WORD.findall(spoken)
+def words_in(said: str) -> list[str]:
+    return _WORD.findall(said)
+
+
+def points_of(said: str, language: str) -> float:
+    """How much in ``said``, as ``spoken`` returns it, is of this language: a point for each
+    function word, in parts if several languages use it, and less for a spelling. 0 for a language
+    without a list."""
+    if language not in FUNCTION_WORDS:
+        return 0.0
     by_words = sum(
         1 / sum(word in known for known in FUNCTION_WORDS.values())
-        for word in words
+        for word in words_in(said)
         if word in FUNCTION_WORDS[language]
     )
-    return by_words + _SPELLING_POINTS * len(_SPELLINGS[language].findall(spoken))
+    return by_words + _SPELLING_POINTS * len(_SPELLINGS[language].findall(said))
 
 
 def _sentences(said: str) -> Iterator[str]:
