@@ -8,6 +8,7 @@ them but the web side, which says so; they go on when the configuration holds a 
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from types import ModuleType
 import structlog
 
 from bot.domain.backoff import Backoff
+from bot.encoders.local import use
 from bot.jobs import EVERY, Jobs, Tick
 from bot.matrix.client import MatrixClient
 from bot.matrix.session import NoCredentials, WrongAccount, sign_in
@@ -25,12 +27,15 @@ from bot.matrix.worker import Worker
 from bot.outbox import Relay
 from bot.services import activity, calendar, control, housekeeping
 from bot.services.direct import DirectRooms
+from bot.services.encoding import Encoding
 from bot.services.health import Health
 from bot.services.homeserver import HomeserverError, TokenRejected
 from bot.services.instance import Instance
 from bot.services.metrics import Metrics
 from bot.services.questions import timekeeping
 from bot.services.rooms import Provisioner
+from bot.services.routing import loading
+from bot.services.routing.router import Router
 from bot.web.app import Application, make_app, serve
 from commands import calendar as calendar_commands
 from commands import general as general_commands
@@ -66,6 +71,8 @@ TICKS: Mapping[str, Tick] = {
 STANDBY_SECONDS = 5.0
 TOKEN_POLL_SECONDS = 15.0
 ROOMS_AT_ONCE = 4
+LOADING_SECONDS = 60.0
+"""What an encoder may take to load its model, the first time."""
 
 
 class AnotherBotRuns(Exception):
@@ -96,8 +103,9 @@ def reactions() -> dict[str, OnReaction]:
     return handlers
 
 
-def instance_of(settings: Settings, network: Network) -> Instance:
+def instance_of(settings: Settings, network: Network, router: Router | None = None) -> Instance:
     return Instance(
+        router=router or Router(network),
         user_id=settings.user_id,
         network=network,
         texts=locales.load(network.languages),
@@ -131,7 +139,9 @@ class Bot:
         self._clock = clock
         self._pace = pace or Pace()
         self.network = load_network(settings.network)
-        self.instance = instance_of(settings, self.network)
+        self.encoding = Encoding(use(), time.monotonic, loading=LOADING_SECONDS)
+        self.router = Router(self.network, self.encoding)
+        self.instance = instance_of(settings, self.network, self.router)
         self.health = Health()
         self.metrics = Metrics()
         url = settings.database_url
@@ -162,6 +172,7 @@ class Bot:
             clock,
             explain=dispatcher.explain,
             bury=lambda uow, row: control.event_buried(uow, instance, row),
+            encode=self.encoding.vectors,
             rooms_at_once=1 if database.is_sqlite else ROOMS_AT_ONCE,
         )
         self.sync = Sync(
@@ -172,6 +183,7 @@ class Bot:
             recorded=lambda _count: self.worker.wake(),
             healthy=self.health.synced,
         )
+        self.rebuilding = loading.Rebuilding(self.router, database, clock)
         self.provisioner = Provisioner(self._client, database, instance, clock, progress=progress)
         self.jobs = Jobs(database, instance, clock, TICKS, self._pace.tick)
         database.on_outbox(self.relay.wake)
@@ -184,6 +196,8 @@ class Bot:
             return await self.close()
         try:
             await upgrade_engine(self.database.engine)
+            async with self.database.uow("load", self._clock()) as uow:
+                await loading.load(self.router, uow)
             async with serve(self._web_app(), self._listen()):
                 await self._until(stop, self._work())
         finally:
@@ -191,6 +205,7 @@ class Bot:
 
     async def close(self) -> None:
         await self._client.close()
+        await self.encoding.close()
         await self.database.close()
         await self._lock.release()
 
@@ -241,6 +256,7 @@ class Bot:
             "relay": self._relay,
             "provision": self._provision,
             "jobs": self._jobs,
+            "vectors": self.rebuilding.run,
         }
 
     async def _relay(self) -> None:

@@ -277,7 +277,7 @@ class Dispatcher:
         question = await asking.of_source(uow, redaction.target)
         if question is not None:
             await closing.withdrawn(uow, self._instance, question)
-        elif not await relaying.redacted(uow, redaction.target):
+        elif not await relaying.redacted(uow, self._instance, redaction.target):
             await calendar.withdrawn(uow, self._instance, redaction.target)
             await activity.redacted(uow, redaction.target)
 

@@ -21,7 +21,7 @@ from io import BytesIO
 from math import inf
 from typing import IO, Literal, TypeAlias
 
-from babel import dates, lists, numbers
+from babel import Locale, dates, lists, numbers
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -89,6 +89,11 @@ class Translator:
 
     def number(self, value: int | float) -> str:
         return numbers.format_decimal(value, locale=self._locale)
+
+    def language_name(self, language: str) -> str:
+        """“French” for "fr"."""
+        names = Locale.parse(self._locale).languages
+        return str(names.get(language, language))
 
     def listing(self, pieces: Iterable[Piece | str]) -> Piece:
         """“a, b and c”."""

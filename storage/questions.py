@@ -61,8 +61,8 @@ class Question(Base):
 
 class Offer(Base):
     """``state``: open, claimed, passed, expired, withdrawn. ``passed_because`` is "field", "time",
-    "referral" or None; ``referred_by`` who passed it on to this expert; ``reasons`` and ``parts`` why
-    they were asked (bot.domain.routing.ranking)."""
+    "referral" or None; ``referred_by`` who passed it on to this expert; ``reasons`` and ``parts``
+    say why they were asked (bot.domain.routing.ranking)."""
 
     __tablename__ = "offers"
     __table_args__ = (
@@ -118,6 +118,41 @@ async def open_load(session: AsyncSession) -> dict[str, int]:
 async def last_offers(session: AsyncSession) -> dict[str, datetime]:
     query = select(Offer.expert, func.max(Offer.offered_at)).group_by(Offer.expert)
     return {each[0]: each[1] for each in (await session.execute(query)).all()}
+
+
+async def asked_since(session: AsyncSession, since: datetime) -> dict[str, int]:
+    """For each expert, how many offers they have got since then."""
+    query = select(Offer.expert, func.count()).where(Offer.offered_at >= since)
+    return {each[0]: each[1] for each in (await session.execute(query.group_by(Offer.expert)))}
+
+
+async def asked_ever(session: AsyncSession) -> dict[str, int]:
+    query = select(Offer.expert, func.count()).group_by(Offer.expert)
+    return {each[0]: each[1] for each in (await session.execute(query)).all()}
+
+
+async def asked_among_last(session: AsyncSession, desk: str, last: int) -> dict[str, int]:
+    """For each expert, how many of the desk's newest ``last`` questions they were offered."""
+    newest = select(Question.id).where(Question.desk == desk).order_by(Question.id.desc())
+    query = (
+        select(Offer.expert, func.count())
+        .where(Offer.question_id.in_(newest.limit(last).scalar_subquery()))
+        .group_by(Offer.expert)
+    )
+    return {each[0]: each[1] for each in (await session.execute(query)).all()}
+
+
+async def urgent_since(session: AsyncSession, asker: str, since: datetime) -> int:
+    query = select(func.count(Question.id)).where(
+        Question.asker == asker, Question.urgent.is_(True), Question.created_at >= since
+    )
+    return (await session.scalar(query)) or 0
+
+
+async def merged_into(session: AsyncSession, number: int) -> Sequence[Question]:
+    """Questions that share the answers of this one."""
+    query = select(Question).where(Question.merged_into == number).order_by(Question.id)
+    return (await session.scalars(query)).all()
 
 
 async def of_asker(session: AsyncSession, user_id: str, limit: int = 10) -> Sequence[Question]:

@@ -67,6 +67,14 @@ async def vectors(session: AsyncSession, kind: str, encoder: str) -> dict[str, t
     return {each[0]: (each[1], each[2]) for each in (await session.execute(query)).all()}
 
 
+async def vector(
+    session: AsyncSession, kind: str, subject: str, encoder: str
+) -> tuple[str, bytes] | None:
+    """The digest of the text and its vector."""
+    row = await session.get(VectorRow, (kind, subject))
+    return (row.digest, row.vector) if row is not None and row.encoder == encoder else None
+
+
 async def forget_vectors(session: AsyncSession, kind: str, subjects: Collection[str]) -> None:
     await session.execute(
         delete(VectorRow).where(VectorRow.kind == kind, VectorRow.subject.in_(subjects))

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from bot.domain.errors import UserError
 from bot.domain.incoming import Incoming, Needed
 from bot.matrix.events import parse, parse_fetched
+from bot.services.encoding import Text, Unencoded
 from bot.services.homeserver import TRANSIENT, Homeserver, Refused, TokenRejected
 from storage import inbox
 from storage.database import Database, Uow
@@ -40,6 +41,7 @@ Fetched = Mapping[str, Incoming | None]
 Handler = Callable[[Uow, Incoming, Fetched], Awaitable[None]]
 Explainer = Callable[[Uow, Incoming, UserError], Awaitable[None]]
 Obituary = Callable[[Uow, InboxRow], Awaitable[None]]
+Encode = Callable[[Sequence[Text]], Awaitable[object]]
 
 
 class Worker:
@@ -52,17 +54,20 @@ class Worker:
         *,
         explain: Explainer,
         bury: Obituary,
+        encode: Encode | None = None,
         rooms_at_once: int = 1,
     ) -> None:
         """``explain`` answers a person's mistake, after everything it led to was undone. ``bury``
         tells the control room about a dead letter, in the transaction that makes it
-        one. ``rooms_at_once`` > 1 is for PostgreSQL: SQLite has one writer anyway."""
+        one. ``encode`` makes what a handler needs of a text before it can decide.
+        ``rooms_at_once`` > 1 is for PostgreSQL: SQLite has one writer anyway."""
         self._database = database
         self._homeserver = homeserver
         self._handle = handle
         self._clock = clock
         self._explain = explain
         self._bury = bury
+        self._encode = encode
         self._rooms_at_once = rooms_at_once
         self._limit = BATCH if rooms_at_once > 1 else TOGETHER
         self._wake = asyncio.Event()
@@ -135,6 +140,10 @@ class Worker:
                 if needed.event_id in fetched:
                     raise
                 fetched[needed.event_id] = await self._fetch(needed)
+            except Unencoded as missing:
+                if self._encode is None:
+                    raise
+                await self._encode([missing.text])
             except UserError as error:
                 assert incoming is not None
                 return await self._settle(row, incoming, fetched, error)

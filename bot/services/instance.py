@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from bot.domain import content
 from bot.domain.content import Piece
+from bot.services.routing.router import Router
 from config.locales import Texts, Translator
 from config.network import Network
 
@@ -18,6 +19,7 @@ class Instance:
     network: Network
     texts: Texts
     admins: frozenset[str]
+    router: Router
     prefix: str = "!"
     public_url: str | None = None
 

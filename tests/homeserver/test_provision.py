@@ -23,6 +23,7 @@ from bot.matrix.client import MatrixClient
 from bot.services.instance import Instance
 from bot.services.rooms import Outcome, Provisioner, tombstoned
 from bot.services.rooms.survey import desired_of
+from bot.services.routing.router import Router
 from config import locales
 from config.network import Network, load_network
 from storage import rooms
@@ -140,7 +141,8 @@ async def a_bot(
     admin = await people("admin", listen=False)
     network = network.model_copy(update={"alias_prefix": f"t{unique}-"})
     texts = locales.load(network.languages)
-    instance = Instance(account.user_id, network, texts, frozenset({admin.user_id}))
+    admins = frozenset({admin.user_id})
+    instance = Instance(account.user_id, network, texts, admins, Router(network))
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(FaultProxy(synapse.base_url))
         database = await stack.enter_async_context(_closing(Database(database_url)))

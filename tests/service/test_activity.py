@@ -16,6 +16,7 @@ from bot.domain.roles import Role
 from bot.services import activity
 from bot.services.instance import Instance
 from bot.services.questions import asking
+from bot.services.routing.router import Router
 from bot.services.speech import remember
 from commands import pulse
 from commands.context import Context
@@ -174,7 +175,8 @@ def html(row: OutboxRow) -> str:
 @pytest.fixture
 async def world(database: Database) -> World:
     network = load_network("innov-eurometropolis")
-    instance = Instance(BOT, network, locales.load(network.languages), frozenset())
+    texts = locales.load(network.languages)
+    instance = Instance(BOT, network, texts, frozenset(), Router(network))
     world = World(database, instance)
     async with world.uow(MONDAY - timedelta(days=60)) as uow:
         await rooms.save(uow.session, "space", "space", "!space:test.local", uow.now)

@@ -25,6 +25,7 @@ from bot.services.homeserver import (
 from bot.services.instance import Instance
 from bot.services.rooms import Outcome, Provisioner, describe, tombstoned
 from bot.services.rooms.survey import desired_of
+from bot.services.routing.router import Router
 from config import locales
 from config.network import Network, load_network
 from storage import members, outbox, rooms
@@ -87,7 +88,7 @@ class Setting:
     @property
     def instance(self) -> Instance:
         texts = locales.load(self.network.languages)
-        return Instance(BOT, self.network, texts, self.admins)
+        return Instance(BOT, self.network, texts, self.admins, Router(self.network))
 
     def provisioner(
         self,

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.services.health import Health
 from bot.services.instance import Instance
 from bot.services.metrics import Metrics
+from bot.services.routing.router import Router
 from bot.web import probes
 from bot.web.app import Application, CannotListen, PortTaken, make_app, serve
 from config import locales
@@ -48,6 +49,7 @@ def instance() -> Instance:
         network,
         locales.load(network.languages),
         admins=frozenset({"@admin:test.local"}),
+        router=Router(network),
     )
 
 

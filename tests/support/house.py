@@ -6,6 +6,7 @@ which have the signatures of real ones; ``quiet`` waits until the bot has nothin
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,9 +22,12 @@ from bot.matrix.worker import Worker
 from bot.outbox import Relay
 from bot.services import control
 from bot.services.direct import DirectRooms
+from bot.services.encoding import Encoder, Encoding
 from bot.services.instance import Instance
 from bot.services.metrics import Metrics
 from bot.services.rooms import Provisioner
+from bot.services.routing import loading
+from bot.services.routing.router import Router
 from commands.dispatch import Dispatcher
 from config import locales
 from config.network import Network, load_network
@@ -119,12 +123,18 @@ def thread_of(event: Event) -> str | None:
 
 @asynccontextmanager
 async def open_house(
-    database: Database, clock: Clock, network: Network | None = None
+    database: Database,
+    clock: Clock,
+    network: Network | None = None,
+    encoder: Encoder | None = None,
 ) -> AsyncIterator[House]:
     matrix = FakeMatrix(server_name=SERVER)
     client = matrix.client(BOT)
     network = network or load_network("innov-eurometropolis")
-    instance = Instance(BOT, network, locales.load(network.languages), admins=frozenset({ADMIN}))
+    texts = locales.load(network.languages)
+    encoding = Encoding(encoder, time.monotonic)
+    router = Router(network, encoding)
+    instance = Instance(BOT, network, texts, frozenset({ADMIN}), router)
     metrics = Metrics()
     dispatcher = Dispatcher(instance, registry(), reactions(), metrics)
     worker = Worker(
@@ -134,6 +144,7 @@ async def open_house(
         clock,
         explain=dispatcher.explain,
         bury=lambda uow, row: control.event_buried(uow, instance, row),
+        encode=encoding.vectors,
     )
     relay = Relay(
         client,
@@ -154,7 +165,10 @@ async def open_house(
     provisioner = Provisioner(client, database, instance, clock)
     database.on_outbox(relay.wake)
     await provisioner.apply()
-    tasks = [asyncio.create_task(each.run()) for each in (sync, worker, relay)]
+    async with database.uow("load", clock()) as uow:
+        await loading.load(router, uow)
+    rebuilding = loading.Rebuilding(router, database, clock)
+    tasks = [asyncio.create_task(each.run()) for each in (sync, worker, relay, rebuilding)]
     await sync.caught_up.wait()
     house = House(matrix, database, clock, instance, provisioner)
     try:

@@ -1,5 +1,7 @@
 """Whose turn it is: each branch of the decision, and that time always ends in a human."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,87 +17,169 @@ from bot.domain.questions import (
     OfferTo,
     Patience,
     Quiet,
+    Remind,
+    State,
     Step,
     TellAdmins,
     Turn,
+    WaitForOpening,
     after_silence,
     may_reopen,
     next_turn,
 )
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+NIGHT = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
 BRUSSELS = ZoneInfo("Europe/Brussels")
 CALENDAR = Calendar(WorkingHours(frozenset(range(1, 6)), time(9), time(17)), BRUSSELS)
 PATIENCE = Patience(
     offer=timedelta(hours=2),
+    reminder=timedelta(hours=1),
+    wave=timedelta(hours=3),
     claim=timedelta(hours=8),
     coordinator=timedelta(hours=4),
     ask_help=timedelta(days=2),
     close=timedelta(days=3),
-    max_offers=3,
+    second_wave=2,
+    max_offers=5,
 )
 PEOPLE = ("@a:x", "@b:x", "@c:x", "@d:x", "@e:x")
-STEP_OF = {OfferTo: Step.OFFER, AskCoordinators: Step.COORDINATOR, AskDesk: Step.DESK}
 
 
 def turn(
-    step: Step,
-    made: int,
-    ranked: tuple[str, ...] = (),
-    coordinators: tuple[str, ...] = (),
-    experts: tuple[str, ...] = (),
+    state: State,
+    left: int = 0,
+    coordinators: Sequence[str] = (),
+    experts: Sequence[str] = (),
     now: datetime = NOW,
+    *,
+    quiet_hours: bool = True,
 ) -> Turn:
-    return next_turn(step, made, ranked, coordinators, experts, PATIENCE, CALENDAR, now)
+    return next_turn(
+        state, left, coordinators, experts, PATIENCE, CALENDAR, now, quiet_hours=quiet_hours
+    )
 
 
-def test_the_best_expert_is_asked_first_until_the_offer_runs_out() -> None:
-    assert turn(Step.NONE, 0, PEOPLE) == OfferTo("@a:x", NOW + timedelta(hours=2))
+def after(hours: int) -> datetime:
+    return NOW + timedelta(hours=hours)
+
+
+def test_one_expert_is_asked_first() -> None:
+    assert turn(State(Step.NONE), left=5) == OfferTo(1, 1, after(2))
+
+
+def test_then_reminded_once() -> None:
+    asked = State(Step.OFFER, wave=1, asked=1, waiting=1)
+    assert turn(asked, left=4) == Remind(after(1))
+    assert turn(asked, left=0) == Remind(after(1))
+
+
+def test_then_two_more_are_asked() -> None:
+    reminded = State(Step.REMINDED, wave=1, asked=1, waiting=1)
+    assert turn(reminded, left=4) == OfferTo(2, 2, after(3))
+    assert turn(reminded, left=1) == OfferTo(1, 2, after(3))
+
+
+@pytest.mark.parametrize("step", [Step.OFFER, Step.REMINDED])
+@pytest.mark.parametrize("wave", [1, 2])
+def test_who_passes_is_replaced_by_one_other(step: Step, wave: int) -> None:
+    passed = State(step, wave=wave, asked=2, waiting=0)
+    turned = turn(passed, left=3)
+    assert isinstance(turned, OfferTo)
+    assert (turned.size, turned.wave) == (1, wave)
 
 
 @pytest.mark.parametrize(
-    ("step", "made", "ranked"),
-    [(Step.OFFER, 3, PEOPLE), (Step.OFFER, 1, ()), (Step.NONE, 0, ()), (Step.CLAIMED, 1, PEOPLE)],
-    ids=["offers used up", "nobody left", "nobody at all", "claimed and silent"],
+    ("state", "left"),
+    [
+        (State(Step.OFFER, wave=2, asked=3, waiting=2), 3),
+        (State(Step.REMINDED, wave=1, asked=1, waiting=1), 0),
+        (State(Step.OFFER, wave=1, asked=5, waiting=0), 3),
+        (State(Step.NONE), 0),
+        (State(Step.NAMING), 0),
+        (State(Step.CLAIMED, wave=1, asked=1), 3),
+    ],
+    ids=[
+        "the second wave is over",
+        "nobody else",
+        "enough were asked",
+        "nobody at all",
+        "nobody was named",
+        "claimed and silent",
+    ],
 )
-def test_then_the_coordinator(step: Step, made: int, ranked: tuple[str, ...]) -> None:
-    asked = turn(step, made, ranked, coordinators=("@c:x",), experts=PEOPLE)
-    assert asked == AskCoordinators(("@c:x",), NOW + timedelta(hours=4))
+def test_then_the_coordinator(state: State, left: int) -> None:
+    asked = turn(state, left, coordinators=("@c:x",), experts=PEOPLE)
+    assert asked == AskCoordinators(("@c:x",), after(4))
 
 
 def test_then_the_desk_and_last_the_admins() -> None:
-    desk = turn(Step.COORDINATOR, 3, PEOPLE, coordinators=("@c:x",), experts=PEOPLE)
-    assert desk == AskDesk(PEOPLE, NOW + timedelta(hours=4))
-    assert turn(Step.DESK, 3, PEOPLE, ("@c:x",), PEOPLE) == TellAdmins()
-    assert turn(Step.NONE, 0) == TellAdmins()
+    with_coordinator = State(Step.COORDINATOR, wave=2, asked=3)
+    desk = turn(with_coordinator, 3, coordinators=("@c:x",), experts=PEOPLE)
+    assert desk == AskDesk(PEOPLE, after(4))
+    assert turn(State(Step.DESK, wave=2), 3, ("@c:x",), PEOPLE) == TellAdmins()
+    assert turn(State(Step.NONE)) == TellAdmins()
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_nobody_is_called_at_night_unless_the_network_wants_it(step: Step) -> None:
+    state = State(step, wave=1, asked=1, waiting=1)
+    opening = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
+    assert turn(state, 2, ("@c:x",), PEOPLE, NIGHT) == WaitForOpening(opening)
+    called = turn(state, 2, ("@c:x",), PEOPLE, NIGHT, quiet_hours=False)
+    assert not isinstance(called, WaitForOpening)
 
 
 @given(
-    ranked=st.lists(st.sampled_from(PEOPLE), unique=True).map(tuple),
-    coordinators=st.lists(st.sampled_from(PEOPLE), unique=True).map(tuple),
-    experts=st.lists(st.sampled_from(PEOPLE), unique=True).map(tuple),
+    left=st.integers(0, 8),
+    coordinators=st.lists(st.sampled_from(PEOPLE), unique=True),
+    experts=st.lists(st.sampled_from(PEOPLE), unique=True),
     hours=st.integers(0, 24 * 14),
+    passes=st.lists(st.booleans(), min_size=20, max_size=20),
+    quiet_hours=st.booleans(),
 )
 def test_time_always_ends_in_a_human(
-    ranked: tuple[str, ...], coordinators: tuple[str, ...], experts: tuple[str, ...], hours: int
+    left: int,
+    coordinators: list[str],
+    experts: list[str],
+    hours: int,
+    passes: list[bool],
+    quiet_hours: bool,
 ) -> None:
-    """With nobody ever answering: no expert is asked twice, each turn ends later than it began and
-    in working hours, and after at most six turns the admins know."""
-    step, now = Step.NONE, NOW + timedelta(hours=hours)
-    asked: list[str] = []
-    for _ in range(6):
-        left = tuple(each for each in ranked if each not in asked)
-        found = turn(step, len(asked), left, coordinators, experts, now)
-        if isinstance(found, TellAdmins):
-            break
-        if isinstance(found, OfferTo):
-            asked.append(found.expert)
-        assert found.until > now
-        assert is_open(CALENDAR.hours, BRUSSELS, found.until - timedelta(seconds=1))
-        step, now = STEP_OF[type(found)], found.until
+    """Whoever is asked passes or says nothing: each turn ends later than it began and in working
+    hours, nobody is reminded twice in a row, no more are asked than may be, and after some turns
+    the admins know."""
+    state, now = State(Step.NONE), NOW + timedelta(hours=hours)
+    for passing in passes:
+        found = turn(state, left, coordinators, experts, now, quiet_hours=quiet_hours)
+        match found:
+            case TellAdmins():
+                break
+            case WaitForOpening(until):
+                now = until
+                continue
+            case OfferTo(size, wave, until):
+                assert size <= left
+                left -= size
+                state = State(Step.OFFER, wave, state.asked + size, size)
+            case Remind(until):
+                assert state.step is Step.OFFER
+                state = replace(state, step=Step.REMINDED)
+            case AskCoordinators(_, until):
+                assert state.step is not Step.COORDINATOR
+                state = replace(state, step=Step.COORDINATOR, waiting=0)
+            case AskDesk(_, until):
+                state = replace(state, step=Step.DESK, waiting=0)
+        assert until > now
+        if quiet_hours:
+            assert is_open(CALENDAR.hours, BRUSSELS, until - timedelta(seconds=1))
+        if passing and state.waiting:
+            state = replace(state, waiting=0)
+        else:
+            now = until
     else:
-        pytest.fail("six turns, and nobody who must act knows")
-    assert len(asked) == len(set(asked)) <= PATIENCE.max_offers
+        pytest.fail("twenty turns, and nobody who must act knows")
+    assert state.asked <= PATIENCE.max_offers
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from typing import Any
 
 from bot.domain import content
 from bot.domain.content import Piece
+from bot.domain.questions import Step
 from bot.services.instance import Instance
 from bot.services.members import name, tr_for
 from bot.services.questions.common import (
     asker_shown,
+    card,
     claimed_by,
     cluster_names,
     desk_name,
@@ -16,11 +18,13 @@ from bot.services.questions.common import (
     label,
 )
 from bot.services.speech import edit, linked, say
-from config.locales import N_
+from config.locales import N_, Translator
 from storage import links
 from storage.database import Uow
 from storage.links import Link
 from storage.questions import Question
+
+CHOICES = ("1️⃣", "2️⃣")
 
 
 async def acknowledge(uow: Uow, instance: Instance, question: Question) -> None:
@@ -38,11 +42,16 @@ async def acknowledge(uow: Uow, instance: Instance, question: Question) -> None:
     if not question.root:
         question.root = row.ref
         await uow.session.flush()
+    if question.step == Step.CHOOSING:
+        for sign, _ in choices(question):
+            uow.outbox.react(question.lane, row.ref, sign)
 
 
 async def acknowledgement(uow: Uow, instance: Instance, question: Question) -> Piece:
     """What the asker reads while waiting; edited as things move."""
     tr = await tr_for(uow, instance, question.asker)
+    if question.step == Step.CHOOSING:
+        return _which_desk(instance, question, tr)
     taken_by = await claimed_by(uow, question)
     desk = desk_name(instance, question.desk, tr.language)
     number = content.bold(label(question.id))
@@ -58,6 +67,28 @@ async def acknowledgement(uow: Uow, instance: Instance, question: Question) -> P
     else:
         second = tr("When it helps, react ✅ to the answer.")
     return content.lines(first, second)
+
+
+def _which_desk(instance: Instance, question: Question, tr: Translator) -> Piece:
+    desks = [f"{sign} {desk_name(instance, each, tr.language)}" for sign, each in choices(question)]
+    return content.lines(
+        tr("🙋 {number}: which desk shall I ask?", number=content.bold(label(question.id))),
+        content.join(" · ", desks),
+    )
+
+
+def choices(question: Question) -> list[tuple[str, str]]:
+    """The signs by which the asker chooses, and the desk each stands for; the likelier first."""
+    second = (question.choice or {}).get("runner_up")
+    return list(zip(CHOICES, [question.desk, second], strict=False)) if second else []
+
+
+async def ensure_card(uow: Uow, instance: Instance, question: Question) -> None:
+    """A card in the room of the question's desk, if there is none yet."""
+    if await card(uow, question) is None:
+        room_id = await desk_room(uow, question.desk)
+        source = await links.latest(uow.session, question.id, "question.source")
+        await post_card(uow, instance, question, room_id, source.event_id if source else None)
 
 
 async def post_card(
@@ -89,8 +120,9 @@ def card_fields(question: Question) -> dict[str, Any]:
 async def card_text(uow: Uow, instance: Instance, question: Question) -> Piece:
     """Number, language, cluster and asker on one line, in signs more than in words: the desk's
     room is read in every language of the network."""
+    sign = "🔥" if question.urgent else "❓"
     facts: list[Piece | str] = [
-        content.bold(f"❓ {label(question.id)}"),
+        content.bold(f"{sign} {label(question.id)}"),
         question.language.upper(),
     ]
     if question.cluster:
@@ -118,10 +150,8 @@ async def refresh_cards(uow: Uow, instance: Instance, question: Question) -> Non
 
 async def move_card(uow: Uow, instance: Instance, question: Question, desk: str) -> None:
     """Another desk takes the question: a new card there, and the old one says so."""
-    old = await links.latest(uow.session, question.id, "question.card")
-    source = old.source if old else None
-    room_id = await desk_room(uow, desk)
-    if old is not None:
+    old = await card(uow, question)
+    if old is not None and desk != question.desk:
         moved = instance.texts.each(
             instance.network.languages,
             N_("➡️ {number} is now with: {desk}"),
@@ -137,8 +167,12 @@ async def move_card(uow: Uow, instance: Instance, question: Question, desk: str)
             question=question.id,
             step="moved",
         )
-    question.desk = desk
-    await post_card(uow, instance, question, room_id, source)
+    elif old is not None:
+        return
+    question.desk, question.step = desk, Step.NONE
+    source = await links.latest(uow.session, question.id, "question.source")
+    room_id = await desk_room(uow, desk)
+    await post_card(uow, instance, question, room_id, source.event_id if source else None)
     await refresh_acknowledgement(uow, instance, question)
 
 

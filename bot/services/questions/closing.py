@@ -1,16 +1,29 @@
 """The end of a question: by its asker, by silence, or because it was taken back."""
 
+from functools import partial
+
 from bot.domain import content
 from bot.domain.errors import UserError
 from bot.domain.questions import OfferState, Quiet, Status, Step, after_silence, may_reopen
 from bot.services.instance import Instance
 from bot.services.members import coordinates, pill, tr_for
-from bot.services.questions import turns
-from bot.services.questions.cards import refresh_acknowledgement
-from bot.services.questions.common import card, claimed_by, existing, is_open, label, patience
+from bot.services.questions import offers, turns
+from bot.services.questions.cards import ensure_card, refresh_acknowledgement
+from bot.services.questions.common import (
+    card,
+    claimed_by,
+    existing,
+    is_open,
+    label,
+    names,
+    patience,
+)
+from bot.services.questions.merging import sharing
+from bot.services.questions.suggesting import judged, remember_helped
+from bot.services.routing.loading import QUESTION
 from bot.services.speech import linked, say
 from config.locales import N_
-from storage import links, questions, rooms
+from storage import links, questions, rooms, routing
 from storage.database import Uow
 from storage.questions import Question
 
@@ -18,8 +31,11 @@ HELPED = "👍"
 NOT_YET = "👎"
 
 
-async def close(uow: Uow, instance: Instance, question: Question, by: str) -> None:
-    """The asker, or the desk's coordinator, says it is done."""
+async def close(
+    uow: Uow, instance: Instance, question: Question, by: str, *, helped: bool = False
+) -> None:
+    """The asker, or the desk's coordinator, says it is done; ``helped`` when the asker says so of
+    the answer."""
     if not is_open(question):
         raise UserError(
             "already-closed", N_("{number} is already closed."), number=label(question.id)
@@ -30,8 +46,19 @@ async def close(uow: Uow, instance: Instance, question: Question, by: str) -> No
             N_("Only who asked {number}, or the desk’s coordinator, can close it."),
             number=label(question.id),
         )
-    as_what = "solved" if question.first_answer_at else "dropped"
-    await _shut(uow, instance, question, Status.CLOSED, as_what)
+    answered = question.first_answer_at is not None
+    if by == question.asker and answered:
+        remember_helped(uow, instance, question, True if helped else question.helped)
+    await judged(uow, question, helped=False)
+    await _shut(uow, instance, question, Status.CLOSED, "solved" if answered else "dropped")
+
+
+async def known_helped(uow: Uow, instance: Instance, question: Question) -> None:
+    """👍 on the earlier answers: its asker needs nobody any more."""
+    if not is_open(question):
+        return
+    await judged(uow, question, helped=True)
+    await _shut(uow, instance, question, Status.CLOSED, "known")
 
 
 async def _shut(
@@ -39,16 +66,14 @@ async def _shut(
 ) -> None:
     question.status, question.step, question.due_at = status, Step.NONE, None
     question.closed_at, question.closed_as = uow.now, closed_as
-    await _end_offers(uow, question)
-    await _tell_desk(uow, instance, question)
+    await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
+    if question.merged_into is None:
+        await _tell_desk(uow, instance, question)
     if status is Status.CLOSED:
         await _tell_asker(uow, instance, question)
-
-
-async def _end_offers(uow: Uow, question: Question) -> None:
-    for offer in await questions.offers(uow.session, question.id):
-        if offer.state == OfferState.OPEN:
-            offer.state = OfferState.WITHDRAWN
+    for merged in await sharing(uow, question):
+        if merged is not question:
+            await _shut(uow, instance, merged, Status.CLOSED, closed_as)
 
 
 async def _tell_desk(uow: Uow, instance: Instance, question: Question) -> None:
@@ -59,6 +84,7 @@ async def _tell_desk(uow: Uow, instance: Instance, question: Question) -> None:
         "dropped": N_("{number} is closed by who asked it. Nothing more to do."),
         "withdrawn": N_("{number} was taken back by who asked it. Nothing more to do."),
         "left": N_("{number} is closed: who asked it has left. Nothing more to do."),
+        "known": N_("💡 {number} is closed: an earlier answer helped. Nothing more to do."),
     }
     sentence = sentences[question.closed_as or "dropped"]
     languages = instance.network.languages
@@ -71,6 +97,9 @@ async def _tell_desk(uow: Uow, instance: Instance, question: Question) -> None:
             if tr
             else instance.texts.each(languages, sentence, number=number)
         )
+        thanked = await names(uow, await claimed_by(uow, question))
+        if question.helped and thanked and not alone:
+            piece = content.lines(content.join("", ["👍 → ", content.join(", ", thanked)]), piece)
         say(
             uow,
             lane,
@@ -85,7 +114,7 @@ async def _tell_desk(uow: Uow, instance: Instance, question: Question) -> None:
 
 async def _desk_sides(uow: Uow, question: Question) -> list[tuple[str, str]]:
     home = await card(uow, question)
-    sides = [(home.lane, home.event_id)]
+    sides = [(home.lane, home.event_id)] if home else []
     if question.private:
         claimed = set(await claimed_by(uow, question))
         found = await links.of(uow.session, question.id, "question.offer")
@@ -145,6 +174,10 @@ async def reopen(uow: Uow, instance: Instance, question: Question, by: str) -> N
 
 async def _wake(uow: Uow, instance: Instance, question: Question) -> None:
     question.closed_at = question.closed_as = question.help_asked_at = None
+    question.merged_into = None
+    question.wave = 0
+    remember_helped(uow, instance, question, None)
+    await ensure_card(uow, instance, question)
     question.last_activity_at = uow.now
     claimed = await claimed_by(uow, question)
     answered = question.first_answer_at is not None
@@ -169,7 +202,7 @@ async def _wake(uow: Uow, instance: Instance, question: Question) -> None:
         )
     if claimed:
         question.step = Step.ANSWERED if answered else Step.CLAIMED
-        question.due_at = uow.now + patience(instance).ask_help
+        question.due_at = uow.now + patience(instance, question).ask_help
     else:
         question.step = Step.NONE
         await turns.advance(uow, instance, question)
@@ -194,7 +227,7 @@ async def silent(uow: Uow, instance: Instance, number: int) -> None:
 async def _ask_helped(uow: Uow, instance: Instance, question: Question) -> None:
     question.help_asked_at = uow.now
     question.step = Step.HELPED
-    question.due_at = uow.now + patience(instance).close
+    question.due_at = uow.now + patience(instance, question).close
     tr = await tr_for(uow, instance, question.asker)
     piece = tr(
         "{asker}, did this help? 👍 closes {number}, 👎 goes on looking.",
@@ -222,7 +255,9 @@ async def not_helped(uow: Uow, instance: Instance, question: Question) -> None:
         return
     question.status, question.step = Status.OPEN, Step.OFFER
     question.last_activity_at = uow.now
+    remember_helped(uow, instance, question, False)
     home = await card(uow, question)
+    assert home is not None, "what was answered has a card"
     piece = instance.texts.each(
         instance.network.languages,
         N_("👎 The answer to {number} did not help yet. Who can add to it?"),
@@ -243,7 +278,7 @@ async def not_helped(uow: Uow, instance: Instance, question: Question) -> None:
 async def _remind(uow: Uow, instance: Instance, question: Question) -> None:
     """The asker wrote last and nobody answered: call the experts once more, then the desk."""
     question.last_activity_at = question.last_answer_at or uow.now
-    question.due_at = uow.now + patience(instance).ask_help
+    question.due_at = uow.now + patience(instance, question).ask_help
     claimed = await claimed_by(uow, question)
     for lane, root in await _desk_sides(uow, question):
         if question.private and not lane.startswith("dm:"):
@@ -278,6 +313,8 @@ async def withdrawn(
         for link in await links.of(uow.session, question.id, "question.offer"):
             uow.outbox.redact(link.lane, link.event_id)
     question.text = ""
+    uow.then(partial(instance.router.memory.drop, question.id))
+    await routing.forget_vectors(uow.session, QUESTION, [str(question.id)])
     if quietly:
         question.status = Status.WITHDRAWN
     else:

@@ -1,6 +1,7 @@
 """What every part of the questions feature needs: texts, people and places of one question."""
 
 from collections.abc import Sequence
+from datetime import time, timedelta
 
 from bot.domain.content import Piece
 from bot.domain.errors import UserError
@@ -14,6 +15,7 @@ from config.locales import N_, Translator
 from storage import links, members, questions, rooms
 from storage.database import Uow
 from storage.links import Link
+from storage.profiles import Profile
 from storage.questions import OPEN_STATUSES, Question
 
 EXCERPT = 80
@@ -29,8 +31,12 @@ def is_open(question: Question) -> bool:
 
 
 def excerpt(question: Question) -> str:
-    words = " ".join(question.text.split())
-    return words if len(words) <= EXCERPT else words[: EXCERPT - 1].rstrip() + "…"
+    return short(question.text)
+
+
+def short(text: str, most: int = EXCERPT) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
 
 
 async def existing(uow: Uow, instance: Instance, number: int) -> Question:
@@ -85,31 +91,52 @@ async def desk_people(uow: Uow, desk: str, without: str) -> tuple[list[str], lis
     )
 
 
-def patience(instance: Instance) -> Patience:
+def patience(instance: Instance, question: Question) -> Patience:
+    """The desk's own times before the network's; those of urgent questions before both."""
     knobs = instance.network.questions
+    desk = instance.network.desk(question.desk)
+    layers = [knobs.urgent] if question.urgent else []
+    layers += [desk.times] if desk else []
+
+    def span(which: str) -> timedelta:
+        found: list[timedelta | None] = [getattr(each, which) for each in (*layers, knobs)]
+        return next(each for each in found if each is not None)
+
     return Patience(
-        offer=knobs.offer_time,
-        claim=knobs.claim_time,
-        coordinator=knobs.coordinator_time,
+        offer=span("offer_time"),
+        reminder=span("reminder_time"),
+        wave=span("wave_time"),
+        claim=span("claim_time"),
+        coordinator=span("coordinator_time"),
         ask_help=knobs.ask_help_after,
         close=knobs.close_after - knobs.ask_help_after,
+        second_wave=knobs.second_wave,
         max_offers=knobs.max_offers,
     )
 
 
 def calendar(instance: Instance, desk: str) -> Calendar:
     """The desk's; ordinary ones for a desk that has left the network file."""
+    return desk_hours(instance, desk, None)
+
+
+def desk_hours(instance: Instance, desk: str, profile: Profile | None) -> Calendar:
+    """An expert's hours at a desk: their own where they said so."""
     found = instance.network.desk(desk)
     hours = found.hours if found else network.WorkingHours()
     days = frozenset(day + 1 for day in hours.days)
-    return Calendar(WorkingHours(days, hours.start, hours.end), instance.zone)
+    start, end = hours.start, hours.end
+    if profile is not None:
+        days = frozenset(profile.days) if profile.days else days
+        start = time.fromisoformat(profile.starts) if profile.starts else start
+        end = time.fromisoformat(profile.ends) if profile.ends else end
+    return Calendar(WorkingHours(days, start, end), instance.zone)
 
 
-async def card(uow: Uow, question: Question) -> Link:
-    """The newest card: a question that was routed to another desk has one there."""
-    found = await links.latest(uow.session, question.id, "question.card")
-    assert found is not None, f"{label(question.id)} has no card"
-    return found
+async def card(uow: Uow, question: Question) -> Link | None:
+    """The newest card: a question that was routed to another desk has one there. None while its
+    desk is not chosen."""
+    return await links.latest(uow.session, question.id, "question.card")
 
 
 async def asker_shown(uow: Uow, question: Question, tr: Translator) -> Piece:

@@ -1,65 +1,122 @@
-"""Who could answer: the facts that routing ranks by, read from our tables."""
+"""Who could answer: the facts that routing filters and ranks by, and its reasons in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from bot.domain import content
 from bot.domain.content import Piece
 from bot.domain.roles import Role
-from bot.domain.routing import lean as routing
-from bot.domain.routing.lean import Candidate, QuestionFacts, Ranked, Topic, Why
+from bot.domain.routing.filters import Bar, Presence, bar
+from bot.domain.routing.ranking import Candidate, QuestionFacts, Ranked, Why, pick, rank
 from bot.services.instance import Instance
 from bot.services.members import is_away, name
+from bot.services.questions.common import desk_hours
+from bot.services.routing.loading import stored_meaning
+from bot.services.routing.memory import Likeness
+from bot.services.routing.router import text_of
 from config.locales import Translator
-from config.network import Cluster, Desk
-from storage import members, questions
+from storage import members, profiles, questions
 from storage.database import Uow
 from storage.members import RoleRow
+from storage.profiles import Profile
 from storage.questions import Question
 
-
-def desks(instance: Instance) -> list[Topic]:
-    return [_topic(each) for each in instance.network.desks]
-
-
-def clusters(instance: Instance) -> list[Topic]:
-    return [_topic(each) for each in instance.network.clusters]
+WEEK = timedelta(days=7)
+RECENT = 20
+"""The desk's newest questions, among which an expert's share is looked at."""
 
 
-def _topic(described: Desk | Cluster) -> Topic:
-    listed = [word for several in described.words.values() for word in several]
-    return Topic(described.key, frozenset([*described.name.values(), *listed]))
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The experts of a desk for one question: who may be asked, best first, and what keeps the
+    others from it."""
+
+    ranked: Sequence[Ranked]
+    candidates: Sequence[Candidate]
+    barred: Mapping[str, Bar]
+
+    def wave(self, size: int, number: int) -> list[Ranked]:
+        return pick(self.ranked, self.candidates, size, number)
 
 
-async def rank(
-    uow: Uow, instance: Instance, question: Question, already_asked: Sequence[str]
-) -> list[Ranked]:
-    """The experts of the question's desk who may be asked now, best first."""
+async def pool(
+    uow: Uow,
+    instance: Instance,
+    question: Question,
+    already_asked: Collection[str],
+    *,
+    may_read_all: bool = False,
+) -> Pool:
+    """A private question is for those whom its asker or the coordinator names: nobody is free,
+    unless ``may_read_all``, to propose them to the asker."""
     rows = await members.roles(uow.session, Role.EXPERT, question.desk)
+    allowed = () if question.private and not may_read_all else None
+    barred: dict[str, Bar] = {}
+    for row in rows:
+        present = await _presence(uow, instance, row)
+        if (found := bar(present, question.asker, already_asked, allowed)) is not None:
+            barred[row.user_id] = found
+    free = [row for row in rows if row.user_id not in barred]
+    candidates = await _candidates(uow, instance, question, free) if free else []
+    facts = QuestionFacts(
+        question.id, question.asker, question.desk, question.cluster, question.language
+    )
+    ranked = rank(facts, candidates, uow.now, instance.router.weights)
+    return Pool(ranked, candidates, barred)
+
+
+async def _presence(uow: Uow, instance: Instance, row: RoleRow) -> Presence:
+    profile = await profiles.find(uow.session, row.user_id)
+    week = await questions.asked_since(uow.session, uow.now - WEEK)
+    ceiling = profile.ceiling if profile and profile.ceiling else None
+    busy_until = profile.busy_until if profile else None
+    return Presence(
+        row.user_id,
+        is_away=is_away(await members.find(uow.session, row.user_id), uow.now),
+        is_at_work=_is_at_work(uow, instance, row.desk, profile),
+        is_busy=busy_until is not None and uow.now < busy_until,
+        asks_this_week=week.get(row.user_id, 0),
+        ceiling=ceiling or instance.network.questions.weekly_ceiling,
+    )
+
+
+def _is_at_work(uow: Uow, instance: Instance, desk: str, profile: Profile | None) -> bool:
+    if not instance.network.questions.quiet_hours:
+        return True
+    return desk_hours(instance, desk, profile).opening(uow.now) == uow.now
+
+
+async def _candidates(
+    uow: Uow,
+    instance: Instance,
+    question: Question,
+    rows: Sequence[RoleRow],
+) -> list[Candidate]:
+    memory = instance.router.memory
+    text = text_of(question.text, question.language)
+    meant = await stored_meaning(uow, instance.router, question.id, text)
+    likeness: Likeness = memory.knowledge.likeness(text.words, text.language, meant)
     load = await questions.open_load(uow.session)
     last = await questions.last_offers(uow.session)
-    candidates = [
+    ever = await questions.asked_ever(uow.session)
+    recent = await questions.asked_among_last(uow.session, question.desk, RECENT)
+    return [
         Candidate(
             user_id=row.user_id,
-            desks=frozenset({row.desk}),
+            votes=memory.votes(row.user_id, likeness, uow.now, question.id),
+            profile=instance.router.profile(memory.declared.get(row.user_id), text, meant),
             clusters=frozenset(row.clusters),
             languages=await _languages(uow, row),
-            topics=frozenset(filter(None, map(str.strip, row.topics.split(",")))),
-            is_away=is_away(await members.find(uow.session, row.user_id), uow.now),
             open_load=load.get(row.user_id, 0),
+            recent_asks=recent.get(row.user_id, 0),
+            asks=ever.get(row.user_id, 0),
+            not_my_field=memory.not_their_field(row.user_id, likeness),
             last_offer_at=last.get(row.user_id),
         )
         for row in rows
     ]
-    facts = QuestionFacts(
-        question.id,
-        question.asker,
-        question.desk,
-        question.cluster,
-        question.language,
-        question.text,
-    )
-    return routing.rank(facts, candidates, uow.now, already_asked)
 
 
 async def _languages(uow: Uow, row: RoleRow) -> frozenset[str]:
@@ -86,18 +143,42 @@ async def _reason_text(
 ) -> Piece:
     value = str(reason.get("value", ""))
     match reason.get("reason"):
+        case Why.ANSWERED:
+            return tr.plural(
+                "answered {n} similar question", "answered {n} similar questions", int(value)
+            )
+        case Why.LAST_ANSWER:
+            return tr("the last one {ago}", ago=tr.ago(timedelta(days=int(value))))
+        case Why.ACTIVE:
+            return tr.plural(
+                "gave {n} answer this month", "gave {n} answers this month", int(value)
+            )
+        case Why.PROFILE:
+            return tr("has a profile that fits")
         case Why.CLUSTER:
             cluster = instance.network.cluster(value)
             named = instance.network.text(cluster.name, tr.language) if cluster else value
             return tr("knows the cluster {cluster}", cluster=named)
         case Why.LANGUAGE:
-            return tr("answers in {language}", language=value.upper())
-        case Why.TOPICS:
-            return tr("knows about: {topics}", topics=value)
+            return tr("answers in {language}", language=tr.language_name(value))
+        case Why.OTHER_LANGUAGE:
+            return tr("but does not answer in {language}", language=tr.language_name(value))
         case Why.LOAD:
             return tr.plural("has {n} question already", "has {n} questions already", int(value))
+        case Why.OFTEN_ASKED:
+            return tr("was asked often lately")
         case Why.RESTED:
             return tr("was not asked lately")
+        case Why.NEWCOMER:
+            return tr("is new here")
+        case Why.EXPLORED:
+            return tr("is to get a chance as well")
+        case Why.REFERRED:
+            return tr("was recommended by a colleague")
+        case Why.NOT_MY_FIELD:
+            return tr("but passed something similar on")
         case "assigned":
             return tr("named by {coordinator}", coordinator=await name(uow, value))
+        case "named":
+            return tr("named by who asked")
     return content.text(value)

@@ -18,5 +18,5 @@ async def rehome(uow: Uow, instance: Instance, old: str, new: str) -> None:
             question.lane, question.root = new, ""
             await acknowledge(uow, instance, question)
         home = await card(uow, question)
-        if home.lane == old:
+        if home is not None and home.lane == old:
             await post_card(uow, instance, question, new, home.source)

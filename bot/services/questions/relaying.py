@@ -4,6 +4,7 @@ A copy follows its original: edits as edits, redactions as redactions, replies a
 other side's copy. Order is the inbox's and the outbox's.
 """
 
+from functools import partial
 from typing import Any
 
 from bot.domain import content
@@ -12,17 +13,23 @@ from bot.domain.incoming import Message
 from bot.domain.questions import OfferState, Status, Step
 from bot.services.instance import Instance
 from bot.services.members import name, pill, tr_for
-from bot.services.questions import turns
+from bot.services.questions import offers, turns
 from bot.services.questions.common import asker_shown, card, claimed_by, is_open, patience
+from bot.services.questions.merging import shared, sharing
+from bot.services.routing.loading import keep_meaning
 from bot.services.sanitise import people_html
 from bot.services.speech import linked, remember
-from storage import links, questions
+from storage import answers, links, questions
+from storage.answers import Answer
 from storage.database import Uow
 from storage.links import Link
 from storage.questions import Question
 
 MEDIA = frozenset({"m.image", "m.file", "m.audio", "m.video"})
 MEDIA_KEYS = ("url", "info", "filename")
+KEPT = 10_000
+"""Characters of an answer that are kept to be found again."""
+LONGEST = 30_000
 
 
 async def answered(
@@ -33,48 +40,76 @@ async def answered(
         return False
     if not await turns.may_answer(uow, instance, question, message.sender):
         return False
-    await _note_answer(uow, instance, question, message.sender)
+    await _note_answer(uow, instance, question, message)
     remember(uow, "question.said", question.id, message.event_id, lane, author=message.sender)
-    await _copy(uow, instance, question, message, "question.answer", question.lane, question.root)
+    for each in await sharing(uow, question):
+        each.first_answer_at = each.first_answer_at or uow.now
+        each.last_answer_at = uow.now
+        await _copy(uow, instance, each, message, "question.answer", each.lane, each.root)
     return True
 
 
-async def _note_answer(uow: Uow, instance: Instance, question: Question, expert: str) -> None:
+async def _note_answer(uow: Uow, instance: Instance, question: Question, message: Message) -> None:
     """Writing is claiming: nobody else is waited for any more."""
+    expert = message.sender
     await turns.claim(uow, instance, question, expert)
     question.status, question.step = Status.ANSWERED, Step.ANSWERED
     question.first_answer_at = question.first_answer_at or uow.now
     question.last_answer_at = question.last_activity_at = uow.now
-    question.due_at = uow.now + patience(instance).ask_help
+    question.due_at = uow.now + patience(instance, question).ask_help
     for offer in await questions.offers(uow.session, question.id):
         if offer.expert == expert:
             offer.state = OfferState.CLAIMED
             offer.answered_at = offer.answered_at or uow.now
+    text = "" if question.private else message.body[:KEPT]
+    uow.session.add(
+        Answer(
+            question_id=question.id,
+            expert=expert,
+            event_id=message.event_id,
+            text=text,
+            at=uow.now,
+        )
+    )
+    uow.then(partial(instance.router.memory.answered, question.id, expert, uow.now))
 
 
 async def followed_up(uow: Uow, instance: Instance, question: Question, message: Message) -> bool:
     """The asker added something. False when it is not for us to carry."""
-    if not is_open(question) or message.sender != question.asker:
+    carried = await shared(uow, question)
+    if not is_open(carried) or message.sender != question.asker:
         return False
-    question.last_activity_at = uow.now
-    if question.status == Status.ANSWERED:
-        question.step = Step.ANSWERED
-        question.due_at = uow.now + patience(instance).ask_help
+    question.last_activity_at = carried.last_activity_at = uow.now
+    if carried.status == Status.ANSWERED:
+        carried.step = Step.ANSWERED
+        carried.due_at = uow.now + patience(instance, carried).ask_help
     remember(
         uow, "question.said", question.id, message.event_id, question.lane, author=message.sender
     )
-    for lane, root in await _expert_sides(uow, question):
+    sides = await _expert_sides(uow, carried)
+    if not sides:
+        await _add_to_question(uow, instance, question, message)
+    for lane, root in sides:
         await _copy(uow, instance, question, message, "question.followup", lane, root)
     return True
+
+
+async def _add_to_question(
+    uow: Uow, instance: Instance, question: Question, message: Message
+) -> None:
+    """Nobody has the question yet: what is added goes along with it."""
+    question.text = f"{question.text}\n\n{message.body}"[:LONGEST]
+    await keep_meaning(uow, instance.router, question)
+    await offers.refresh_private(uow, instance, question)
 
 
 async def _expert_sides(uow: Uow, question: Question) -> list[tuple[str, str]]:
     """Where the experts read: the card's thread, or the private offers that stand."""
     if not question.private:
         home = await card(uow, question)
-        return [(home.lane, home.event_id)]
-    offers = await questions.offers(uow.session, question.id)
-    standing = {each.expert for each in offers if each.state in ("open", "claimed")}
+        return [(home.lane, home.event_id)] if home else []
+    made = await questions.offers(uow.session, question.id)
+    standing = {each.expert for each in made if each.state in offers.STANDING}
     found = await links.of(uow.session, question.id, "question.offer")
     return [(each.lane, each.event_id) for each in found if each.author in standing]
 
@@ -165,6 +200,7 @@ async def edited(uow: Uow, instance: Instance, message: Message) -> bool:
         question = await questions.get(uow.session, link.subject)
         if question is None:
             continue
+        await _reworded(uow, message)
         made = await copy_content(uow, instance, question, message, link.role)
         everybody = frozenset(made["m.mentions"]["user_ids"])
         uow.outbox.send(link.lane, content.replacing(made, link.event_id, everybody))
@@ -172,14 +208,32 @@ async def edited(uow: Uow, instance: Instance, message: Message) -> bool:
     return done
 
 
-async def redacted(uow: Uow, target: str) -> bool:
-    """The copies of a redacted message are redacted."""
+async def _reworded(uow: Uow, message: Message) -> None:
+    assert message.edits is not None
+    answer = await answers.by_event(uow.session, message.edits)
+    if answer is not None and answer.text:
+        answer.text = message.body[:KEPT]
+
+
+async def redacted(uow: Uow, instance: Instance, target: str) -> bool:
+    """The copies of a redacted message are redacted, and what is kept of it is forgotten."""
     done = False
+    answer = await answers.by_event(uow.session, target)
+    if answer is not None:
+        await _taken_back(uow, instance, answer)
     for link in await links.copies(uow.session, target):
         if link.role in ("question.answer", "question.followup"):
             uow.outbox.redact(link.lane, link.event_id)
             done = True
     return done
+
+
+async def _taken_back(uow: Uow, instance: Instance, answer: Answer) -> None:
+    await answers.forget(uow.session, answer.event_id)
+    left = await answers.of(uow.session, answer.question_id)
+    if not any(each.expert == answer.expert for each in left):
+        memory = instance.router.memory
+        uow.then(partial(memory.unanswered, answer.question_id, answer.expert))
 
 
 async def side_of(uow: Uow, root: str | None) -> tuple[Question, Link] | None:

@@ -40,6 +40,7 @@ class Memory:
     def __init__(self) -> None:
         self.knowledge = Knowledge()
         self.past: dict[int, Past] = {}
+        self.without_vector: set[int] = set()
         self.declared: dict[str, Declared] = {}
         self._answered_by: dict[str, set[int]] = {}
         self._refused_by: dict[str, set[int]] = {}
@@ -54,10 +55,12 @@ class Memory:
 
     def encoded(self, number: int, text: Text, vector: Vector | None) -> None:
         self.knowledge.put(number, text.words, text.language, vector)
+        (self.without_vector.add if vector is None else self.without_vector.discard)(number)
 
     def drop(self, number: int) -> None:
         """It was taken back, or its asker erased: nothing of it is found any more."""
         self.knowledge.drop(number)
+        self.without_vector.discard(number)
         if past := self.past.get(number):
             past.public = False
 
@@ -105,9 +108,12 @@ class Memory:
         """Of every question they answered, ``but`` the one that is asked now."""
         return tuple(
             Vote(likeness.get(number, 0.0), now - past.answered[expert], past.helped)
-            for number in sorted(self._answered_by.get(expert, ()))
-            if number != but and (past := self.past[number])
+            for number, past in self._answers_of(expert)
+            if number != but
         )
+
+    def _answers_of(self, expert: str) -> list[tuple[int, Past]]:
+        return [(each, self.past[each]) for each in sorted(self._answered_by.get(expert, ()))]
 
     def not_their_field(self, expert: str, likeness: Likeness) -> float:
         refused = self._refused_by.get(expert, ())

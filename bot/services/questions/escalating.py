@@ -1,0 +1,147 @@
+"""When offers have run out: the coordinator, then the whole desk, then the admins; and what the
+asker is told meanwhile. Each of it once, and visible in the thread."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain import content
+from bot.domain.content import Piece
+from bot.domain.questions import Because, OfferState, Step
+from bot.services import control
+from bot.services.instance import Instance
+from bot.services.members import name, pill, tr_for
+from bot.services.questions.common import card, desk_name, label
+from bot.services.speech import linked, say
+from config.locales import N_, Translator
+from storage import questions
+from storage.database import Uow
+from storage.questions import Offer, Question
+
+
+async def call_in(
+    uow: Uow, instance: Instance, question: Question, people: Sequence[str], step: Step
+) -> None:
+    """Nobody took it: the coordinator, or everybody in the desk, is asked in the thread."""
+    home = await card(uow, question)
+    assert home is not None, "a question has a card before anybody is called"
+    mentioned = content.join(", ", [await pill(uow, each) for each in people])
+    if step is Step.COORDINATOR:
+        piece = await _to_coordinators(uow, instance, question, people[0], mentioned)
+    else:
+        sentence = instance.texts.each(
+            instance.network.languages,
+            N_("{number} is still waiting. Who can answer? Just write in this thread."),
+            number=label(question.id),
+        )
+        piece = content.lines(mentioned, sentence)
+    link = linked(uow, "question.escalation", question.id)
+    say(
+        uow,
+        home.lane,
+        piece,
+        "question.escalation",
+        thread=home.event_id,
+        rings=True,
+        link=link,
+        question=question.id,
+        step=step.value,
+    )
+
+
+async def _to_coordinators(
+    uow: Uow, instance: Instance, question: Question, reader: str, mentioned: Piece
+) -> Piece:
+    tr = await tr_for(uow, instance, reader)
+    number = label(question.id)
+    assign = instance.typed(f"{tr.plain('assign')} {number} @…")
+    if question.private:
+        return tr(
+            "{people}, {number} is private, and nobody has been named who may read it. "
+            "Please name an expert with {command}.",
+            people=mentioned,
+            number=number,
+            command=assign,
+        )
+    asked = [each for each in await questions.offers(uow.session, question.id) if _was_asked(each)]
+    first = tr(
+        "{people}, nobody has taken {number} yet. Can you answer, or name somebody with {command}?",
+        people=mentioned,
+        number=number,
+        command=assign,
+    )
+    if not asked:
+        return content.lines(first, tr("No expert of this desk can be asked at the moment."))
+    told = content.join(" · ", [await _outcome(uow, each, tr) for each in asked])
+    return content.lines(first, tr("Asked: {people}", people=told))
+
+
+def _was_asked(offer: Offer) -> bool:
+    return offer.state != OfferState.WITHDRAWN
+
+
+async def _outcome(uow: Uow, offer: Offer, tr: Translator) -> Piece:
+    who = await name(uow, offer.expert)
+    if offer.state == OfferState.PASSED:
+        reasons = {
+            Because.FIELD.value: N_("{expert} (not their field)"),
+            Because.TIME.value: N_("{expert} (no time)"),
+        }
+        return tr(reasons.get(offer.passed_because or "", N_("{expert} (passed)")), expert=who)
+    if offer.state == OfferState.CLAIMED:
+        return tr("{expert} (took it, no answer)", expert=who)
+    return tr("{expert} (no answer)", expert=who)
+
+
+async def tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
+    """Honestly, when it takes longer: who is asked now."""
+    tr = await tr_for(uow, instance, question.asker)
+    number = label(question.id)
+    if question.step != Step.COORDINATOR:
+        piece = tr(
+            "⏳ {number} takes longer than it should. Now the whole desk has been asked.",
+            number=number,
+        )
+    elif question.first_offer_at is None:
+        piece = tr(
+            "⏳ No expert can be asked about {number} right now, so I’ve called the desk’s "
+            "coordinator.",
+            number=number,
+        )
+    else:
+        piece = tr(
+            "⏳ Nobody has taken {number} yet. I’ve asked the desk’s coordinator.", number=number
+        )
+    _to_asker(uow, question, piece, question.step)
+
+
+async def tell_opening(uow: Uow, instance: Instance, question: Question, opening: datetime) -> None:
+    """The desk is closed: nobody is called before it opens."""
+    tr = await tr_for(uow, instance, question.asker)
+    piece = tr(
+        "🌙 The {desk} opens on {when}. I’ll ask its experts then.",
+        desk=desk_name(instance, question.desk, tr.language),
+        when=tr.when(opening, instance.zone),
+    )
+    _to_asker(uow, question, piece, Step.OPENING)
+
+
+def _to_asker(uow: Uow, question: Question, piece: Piece, step: str) -> None:
+    say(
+        uow,
+        question.lane,
+        piece,
+        "question.escalation",
+        thread=question.root,
+        question=question.id,
+        step=step,
+    )
+
+
+async def tell_admins(uow: Uow, instance: Instance, question: Question) -> None:
+    piece = instance.tr(None)(
+        "⚠️ Nobody has taken {number} ({desk}). Name an expert with {command}.",
+        number=label(question.id),
+        desk=desk_name(instance, question.desk, instance.first_language),
+        command=instance.typed(f"assign {label(question.id)} @…"),
+    )
+    await control.alert(uow, piece)

@@ -1,0 +1,93 @@
+"""Known answers first: what was answered before to questions like this one, shown to its asker.
+
+Quietly, while the question is taken on: 👍 closes it, anything else goes on. Nothing private is
+shown, and nothing is closed that its asker does not close.
+"""
+
+from functools import partial
+
+from bot.domain import content
+from bot.domain.content import Piece
+from bot.services.instance import Instance
+from bot.services.members import tr_for
+from bot.services.questions import keeping
+from bot.services.questions.common import label, short
+from bot.services.questions.views import numbered
+from bot.services.routing.loading import stored_meaning
+from bot.services.routing.router import text_of
+from bot.services.speech import linked, say
+from config.locales import Translator
+from storage import answers, questions
+from storage.answers import Suggestion
+from storage.database import Uow
+from storage.questions import Question
+
+HELPED = "👍"
+
+
+async def suggest(uow: Uow, instance: Instance, question: Question) -> None:
+    if not instance.network.questions.suggest:
+        return
+    found = await known(uow, instance, question)
+    tr = await tr_for(uow, instance, question.asker)
+    shown = []
+    for number, likeness in found.items():
+        line = await _line(uow, instance, number, tr, question.asker)
+        if line is not None:
+            shown.append(line)
+            uow.session.add(Suggestion(question_id=question.id, known_id=number, likeness=likeness))
+    if not shown:
+        return
+    piece = content.lines(
+        tr("💡 Meanwhile, this was answered before:"),
+        content.bullets(shown),
+        tr("👍 if it answers {number}. If not, do nothing.", number=label(question.id)),
+    )
+    link = linked(uow, "question.known", question.id, author=question.asker)
+    row = say(
+        uow,
+        question.lane,
+        piece,
+        "question.known",
+        thread=question.root or None,
+        link=link,
+        question=question.id,
+        known=list(found),
+    )
+    uow.outbox.react(question.lane, row.ref, HELPED)
+
+
+async def known(uow: Uow, instance: Instance, question: Question) -> dict[int, float]:
+    text = text_of(question.text, question.language)
+    meant = await stored_meaning(uow, instance.router, question.id, text)
+    return instance.router.known(text, meant, {question.id})
+
+
+async def _line(
+    uow: Uow, instance: Instance, number: int, tr: Translator, viewer: str
+) -> Piece | None:
+    """Q3 · what was asked · by whom answered, and when · how the answer begins."""
+    earlier = await questions.get(uow.session, number)
+    given = await answers.of(uow.session, number)
+    if earlier is None or earlier.private or not given or not given[-1].text:
+        return None
+    last = given[-1]
+    who = await keeping.giver(uow, instance, earlier, last.expert, tr)
+    facts = [
+        await numbered(uow, instance, earlier, viewer),
+        content.text(short(earlier.text)),
+        tr("{expert}, {ago}", expert=who, ago=tr.ago(uow.now - last.at)),
+    ]
+    return content.join("\n", [content.join(" · ", facts), f"“{short(last.text, 160)}”"])
+
+
+async def judged(uow: Uow, question: Question, helped: bool) -> None:
+    """The asker has said, or shown by what came next, whether what was suggested helped."""
+    for each in await answers.suggested(uow.session, question.id):
+        if each.helped is None:
+            each.helped = helped
+
+
+def remember_helped(uow: Uow, instance: Instance, question: Question, helped: bool | None) -> None:
+    question.helped = helped
+    uow.then(partial(instance.router.memory.helped, question.id, helped))
