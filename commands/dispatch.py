@@ -24,6 +24,7 @@ from bot.domain.incoming import (
     Redaction,
     StateChange,
     Tombstone,
+    bare_emoji,
 )
 from bot.domain.roles import allows
 from bot.services import activity, calendar, members, rooms
@@ -243,7 +244,7 @@ class Dispatcher:
         role = context.about.role if context.about else ANY
         handler = self._reactions.get(role)
         if handler is not None:
-            await handler(context, context.about, _bare_emoji(reaction.key))
+            await handler(context, context.about, bare_emoji(reaction.key))
 
     async def _edit(self, uow: Uow, message: Message) -> None:
         """An edit changes copies and questions; it is never a command."""
@@ -303,14 +304,6 @@ async def _about(uow: Uow, incoming: Message | Reaction) -> Link | None:
         return await links.find(uow.session, incoming.target)
     replied = await links.find(uow.session, incoming.reply_to)
     return replied or await links.find(uow.session, incoming.thread)
-
-
-# Clients add variation selectors and skin tones; ✋🏽 is still ✋.
-_MODIFIERS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
-
-
-def _bare_emoji(key: str) -> str:
-    return _MODIFIERS.sub("", key)
 
 
 class _Pills(HTMLParser):

@@ -24,6 +24,8 @@ from babel import Locale
 
 from bot.domain.content import Piece, code
 from bot.domain.errors import UserError
+from bot.domain.questions import Because
+from bot.services.holidays import place_named
 from commands.names import Name, fold
 from commands.tokens import Takes, tokenise
 from commands.when import read_day, read_duration, read_time
@@ -62,6 +64,14 @@ class ParseEnvironment:
     tr: Translator
     pills: Mapping[str, str] = field(default_factory=dict)
     prefix: str = "!"
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Why a question is passed on, and to whom, if somebody was named."""
+
+    reason: Because
+    to: str | None = None
 
 
 Reader: TypeAlias = Callable[[str, ParseEnvironment], object]
@@ -243,6 +253,94 @@ def _time(typed: str, env: ParseEnvironment) -> time:
     return moment
 
 
+def _month(typed: str, env: ParseEnvironment) -> date:
+    """Its first day."""
+    found = re.fullmatch(r"(20[0-9]{2})-(0?[1-9]|1[0-2])", typed)
+    if found is None:
+        example = f"{env.today:%Y-%m}"
+        sentence = N_("Please write a month like {example} instead of {typed}.")
+        raise _refusal("month-unknown", sentence, typed, example=example)
+    return date(int(found[1]), int(found[2]), 1)
+
+
+def _passed_because(typed: str, env: ParseEnvironment) -> Passed:
+    for name, reason in ((_FIELD, Because.FIELD), (_TIME_REASON, Because.TIME)):
+        if fold(typed) in map(fold, name.spellings):
+            return Passed(reason)
+    try:
+        return Passed(Because.REFERRAL, str(_user_id(typed, env)))
+    except UserError:
+        language = env.tr.language
+        raise _refusal(
+            "passed-because",
+            N_("Please write {field}, {time} or mention a colleague instead of {typed}."),
+            typed,
+            field=code(_FIELD.in_language(language)),
+            time=code(_TIME_REASON.in_language(language)),
+        ) from None
+
+
+def _hours(typed: str, env: ParseEnvironment) -> tuple[str, str]:
+    """“9h-17h”, “09:00-17:30”: start and end."""
+    start, _, end = typed.partition("-")
+    opened, closed = read_time(start.strip()), read_time(end.strip())
+    if opened is None or closed is None or opened >= closed:
+        sentence = N_("Please write hours like {example} instead of {typed}.")
+        raise _refusal("hours-unknown", sentence, typed, example=code("9h-17h"))
+    return f"{opened:%H:%M}", f"{closed:%H:%M}"
+
+
+def _weekdays(typed: str, env: ParseEnvironment) -> tuple[int, ...]:
+    """“mon-fri”, “lun,mar,jeu”, “ma-vr”: ISO weekdays."""
+    days: set[int] = set()
+    for part in filter(None, re.split(r"[,;\s]+", fold(typed))):
+        first, _, last = part.partition("-")
+        begun, ended = _weekday(first), _weekday(last or first)
+        if begun is None or ended is None:
+            sentence = N_("Please write days like {example} instead of {typed}.")
+            example = ", ".join(_SHORT_DAYS[env.tr.language][:3])
+            raise _refusal("days-of-week", sentence, typed, example=code(example))
+        days |= {(begun - 1 + step) % 7 + 1 for step in range((ended - begun) % 7 + 1)}
+    return tuple(sorted(days))
+
+
+def _weekday(typed: str) -> int | None:
+    """The name of a day, or its beginning, in any of the three languages."""
+    for language, names in _LONG_DAYS.items():
+        for place, name in enumerate(names):
+            if len(typed) >= len(_SHORT_DAYS[language][place]) and name.startswith(typed):
+                return place + 1
+    return None
+
+
+_LONG_DAYS = {
+    "en": ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+    "nl": ("maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "zaterdag", "zondag"),
+}
+_SHORT_DAYS = {
+    "en": ("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
+    "fr": ("lun", "mar", "mer", "jeu", "ven", "sam", "dim"),
+    "nl": ("ma", "di", "wo", "do", "vr", "za", "zo"),
+}
+
+
+def _place_of_holidays(typed: str, env: ParseEnvironment) -> str:
+    found = place_named(typed, env.vocabulary.languages)
+    if isinstance(found, str):
+        return found
+    sentence = N_("Please write a country like {example} instead of {typed}.")
+    examples = ", ".join(found.near) or "BE, FR"
+    raise _refusal("country-unknown", sentence, typed, example=examples)
+
+
+def _count(typed: str, env: ParseEnvironment) -> int:
+    if not re.fullmatch(r"[1-9][0-9]?", typed):
+        sentence = N_("Please write a number from 1 to 99 instead of {typed}.")
+        raise _refusal("count-unknown", sentence, typed)
+    return int(typed)
+
+
 def _duration(typed: str, env: ParseEnvironment) -> timedelta:
     length = read_duration(typed)
     if length is None:
@@ -275,6 +373,9 @@ def _refusal(key: str, sentence: str, typed: str, **values: str | Piece) -> User
 _YES = Name("yes", fr="oui", nl="ja", also=("✅",))
 _MAYBE = Name("maybe", fr="peut-être", nl="misschien", also=("peut être", "🤔"))
 _NO = Name("no", fr="non", nl="nee", also=("neen", "❌"))
+
+_FIELD = Name("field", fr="domaine", nl="vakgebied", also=("not my field", "🚫"))
+_TIME_REASON = Name("time", fr="temps", nl="tijd", also=("no time", "⏳"))
 
 _DESK = partial(
     _key,
@@ -353,6 +454,27 @@ Until = Annotated[date, Kind(_until, N_("DAY"), _DAY_HINT)]
 TimeOfDay = Annotated[time, Kind(_time, N_("TIME"), N_("like 14:30 or 9h"))]
 
 Duration = Annotated[timedelta, Kind(_duration, N_("LENGTH"), N_("like 90m, 1h30, 2h or 1d"))]
+
+MonthOfYear = Annotated[date, Kind(_month, N_("MONTH"), N_("like 2026-11"))]
+"""Its first day."""
+
+PassedBecause = Annotated[
+    Passed, Kind(_passed_because, N_("REASON"), N_("field, time, or a colleague to ask instead"))
+]
+
+Hours = Annotated[tuple[str, str], Kind(_hours, N_("HOURS"), N_("like 9h-17h"))]
+
+Weekdays = Annotated[
+    tuple[int, ...], Kind(_weekdays, N_("DAYS"), N_("like mon-fri or mon,tue,thu"), Takes.LIST)
+]
+
+HolidayPlace = Annotated[
+    str, Kind(_place_of_holidays, N_("COUNTRY"), N_("whose holidays you keep, like BE or FR"))
+]
+
+Ceiling = Annotated[int, Kind(_count, N_("NUMBER"), N_("a number from 1 to 99"))]
+
+YesOrNo = Annotated[bool, Kind(_flag, choices=(_YES, _NO))]
 
 Place = Annotated[str, Kind(_place, N_("@PLACE"), N_('like @Lille or @"Kortrijk Xpo"'))]
 """Without its @."""

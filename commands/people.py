@@ -3,10 +3,25 @@
 from bot.domain import content
 from bot.domain.roles import Role
 from bot.services import people
+from bot.services.questions import comfort
+from bot.services.speech import say
 from commands.context import Context
-from commands.parameters import ClusterKeys, DeskKey, Languages, Rest, UserId
+from commands.parameters import (
+    Ceiling,
+    ClusterKeys,
+    DeskKey,
+    HolidayPlace,
+    Hours,
+    Languages,
+    Rest,
+    Text,
+    UserId,
+    Weekdays,
+    YesOrNo,
+)
 from commands.registry import command
 from config.locales import N_
+from storage.outbox import direct
 
 
 @command(
@@ -49,6 +64,55 @@ async def expert_add(
 async def expert_remove(ctx: Context, person: UserId, *, desk: DeskKey | None = None) -> None:
     await people.dismiss(ctx.uow, ctx.instance, person, Role.EXPERT, desk, by=ctx.sender)
     ctx.done()
+
+
+@command(
+    "expert me",
+    fr="expert moi",
+    nl="expert ik",
+    role=Role.EXPERT,
+    summary=N_("What I believe about you as an expert, and how to correct it"),
+    examples=(
+        N_('expert me --topics "flax, composites" --lang fr,nl'),
+        N_("expert me --days mon-thu --hours 9h-16h --country BE --ceiling 3"),
+    ),
+    options={
+        "topics": N_("what you know best, in quotes"),
+        "about": N_("a few sentences about your work, in any language, in quotes"),
+        "lang": N_("the languages you answer in"),
+        "cluster": N_("the clusters you know"),
+        "days": N_("the days you may be asked"),
+        "hours": N_("the hours you may be asked"),
+        "country": N_("the country whose holidays you keep"),
+        "ceiling": N_("how many questions a week, at most"),
+        "summary": N_("whether you get a summary of your week: yes or no"),
+    },
+)
+async def expert_me(
+    ctx: Context,
+    *,
+    topics: Text | None = None,
+    about: Text | None = None,
+    lang: Languages | None = None,
+    cluster: ClusterKeys | None = None,
+    days: Weekdays | None = None,
+    hours: Hours | None = None,
+    country: HolidayPlace | None = None,
+    ceiling: Ceiling | None = None,
+    summary: YesOrNo | None = None,
+) -> None:
+    correction = comfort.Correction(
+        topics, about, lang, cluster, days, hours, country, ceiling, summary
+    )
+    if not correction.is_empty:
+        await comfort.correct(ctx.uow, ctx.instance, ctx.sender, correction)
+    piece = await comfort.shown(ctx.uow, ctx.instance, ctx.sender, ctx.tr)
+    if ctx.is_direct:
+        ctx.reply(piece)
+    else:
+        # Nobody else has to know.
+        say(ctx.uow, direct(ctx.sender), piece, "reply")
+        ctx.done()
 
 
 @command(

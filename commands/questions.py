@@ -4,14 +4,37 @@ from typing import Annotated
 
 from bot.domain import content
 from bot.domain.errors import UserError
-from bot.domain.incoming import Message
+from bot.domain.incoming import Message, bare_emoji
+from bot.domain.questions import Because, Status
 from bot.domain.roles import Role
 from bot.services import finding
-from bot.services.questions import asking, closing, turns, views
+from bot.services.questions import (
+    asking,
+    choosing,
+    closing,
+    correcting,
+    keeping,
+    merging,
+    reports,
+    turns,
+    views,
+)
 from bot.services.questions.common import existing
 from commands.context import Context
 from commands.names import Name
-from commands.parameters import DeskKey, Flag, QuestionNumber, Rest, UserId, Words, choice
+from commands.parameters import (
+    ClusterKey,
+    DeskKey,
+    Flag,
+    LanguageCode,
+    MonthOfYear,
+    PassedBecause,
+    QuestionNumber,
+    Rest,
+    UserId,
+    Words,
+    choice,
+)
 from commands.registry import command
 from config.locales import N_
 from storage import questions
@@ -41,10 +64,18 @@ Which = Annotated[
     options={
         "desk": N_("the desk to ask; without it I choose"),
         "private": N_("only the expert reads it, in a direct message"),
+        "to": N_("with --private: the expert who may read it"),
+        "urgent": N_("everybody is given less time; there are few of these"),
     },
 )
 async def ask(
-    ctx: Context, text: Rest = "", *, desk: DeskKey | None = None, private: Flag = False
+    ctx: Context,
+    text: Rest = "",
+    *,
+    desk: DeskKey | None = None,
+    private: Flag = False,
+    to: UserId | None = None,
+    urgent: Flag = False,
 ) -> None:
     message = ctx.incoming
     assert isinstance(message, Message)
@@ -67,6 +98,8 @@ async def ask(
         root=root,
         desk=desk,
         private=private,
+        urgent=urgent,
+        to=to,
     )
     taken = await asking.ask(ctx.uow, ctx.instance, asked)
     if taken is None:
@@ -111,9 +144,19 @@ async def claim(ctx: Context, question: QuestionNumber | None = None) -> None:
     ctx.done()
 
 
-@command("pass", fr="passer", nl="doorgeven", summary=N_("Pass a question on to somebody else"))
-async def pass_on(ctx: Context, question: QuestionNumber | None = None) -> None:
-    await turns.pass_on(ctx.uow, ctx.instance, await _meant(ctx, question), ctx.sender)
+@command(
+    "pass",
+    fr="passer",
+    nl="doorgeven",
+    summary=N_("Pass a question on, and say why if you like"),
+    examples=(N_("pass Q12 field"), N_("pass Q12 time"), N_("pass Q12 @anna:example.org")),
+)
+async def pass_on(
+    ctx: Context, question: QuestionNumber | None = None, because: PassedBecause | None = None
+) -> None:
+    found = await _meant(ctx, question)
+    reason, to = (None, None) if because is None else (because.reason, because.to)
+    await turns.pass_on(ctx.uow, ctx.instance, found, ctx.sender, reason, to)
     ctx.done()
 
 
@@ -144,13 +187,69 @@ async def route(ctx: Context, question: QuestionNumber, desk: DeskKey) -> None:
 
 
 @command(
+    "merge",
+    fr="fusionner",
+    nl="samenvoegen",
+    role=Role.COORDINATOR,
+    summary=N_("Two people ask the same: answer both at once"),
+    examples=(N_("merge Q14 Q12"),),
+)
+async def merge(ctx: Context, question: QuestionNumber, into: QuestionNumber) -> None:
+    found = await existing(ctx.uow, ctx.instance, question)
+    other = await existing(ctx.uow, ctx.instance, into)
+    await merging.merge(ctx.uow, ctx.instance, found, other, ctx.sender)
+    ctx.done()
+
+
+@command(
+    "keep",
+    fr="garder",
+    nl="bewaren",
+    summary=N_("Keep a question and its answer for everybody, if both sides agree"),
+)
+async def keep(ctx: Context, question: QuestionNumber | None = None) -> None:
+    await keeping.keep(ctx.uow, ctx.instance, await _meant(ctx, question), ctx.sender)
+    ctx.done()
+
+
+@command(
+    "correct",
+    fr="corriger",
+    nl="verbeteren",
+    summary=N_("Correct what I understood of a question"),
+    examples=(N_("correct Q12 --lang nl --cluster logistics"),),
+    options={
+        "lang": N_("the language it is in"),
+        "cluster": N_("the cluster it is about"),
+        "desk": N_("the desk it belongs to"),
+    },
+)
+async def correct(
+    ctx: Context,
+    question: QuestionNumber | None = None,
+    *,
+    lang: LanguageCode | None = None,
+    cluster: ClusterKey | None = None,
+    desk: DeskKey | None = None,
+) -> None:
+    found = await _meant(ctx, question)
+    await correcting.correct(
+        ctx.uow, ctx.instance, found, ctx.sender, language=lang, cluster=cluster, desk=desk
+    )
+    ctx.done()
+
+
+@command(
     "desk",
     fr="desk",
     nl="desk",
     role=Role.EXPERT,
     summary=N_("What is waiting at a desk, since when and with whom"),
+    options={"month": N_("instead, its figures of a month, like 2026-11")},
 )
-async def desk_board(ctx: Context, desk: DeskKey | None = None) -> None:
+async def desk_board(
+    ctx: Context, desk: DeskKey | None = None, *, month: MonthOfYear | None = None
+) -> None:
     key = desk or (ctx.room.key if ctx.room is not None and ctx.room.kind == "desk" else None)
     if key is None:
         keys = ", ".join(each.key for each in ctx.instance.network.desks)
@@ -159,6 +258,10 @@ async def desk_board(ctx: Context, desk: DeskKey | None = None) -> None:
             N_("Which desk? Write one of these after the command: {keys}."),
             keys=keys,
         )
+    if month is not None:
+        found = await reports.month(ctx.uow, ctx.instance, key, month)
+        ctx.reply(reports.shown(found, ctx.instance, key, month, ctx.tr))
+        return
     ctx.reply(await views.board(ctx.uow, ctx.instance, key, ctx.tr, ctx.sender))
 
 
@@ -192,30 +295,39 @@ async def _meant(ctx: Context, number: int | None) -> Question:
     )
 
 
+def is_answered(question: Question) -> bool:
+    """A merged question is answered with the other one."""
+    merged = question.status == Status.MERGED and question.first_answer_at is not None
+    return question.status == Status.ANSWERED or merged
+
+
 async def _of(ctx: Context, link: Link) -> Question | None:
     return await questions.get(ctx.uow.session, link.subject)
 
 
 async def on_offer(ctx: Context, link: Link | None, key: str) -> None:
-    """✋ takes a question, ⏭️ passes it on: on its card or on an offer."""
+    """✋ takes a question, 🚫 ⏳ ⏭️ pass it on: on its card, on an offer or on its reminder."""
     assert link is not None
     question = await _of(ctx, link)
     if question is None or not await turns.may_answer(ctx.uow, ctx.instance, question, ctx.sender):
         return
     if key == "✋":
         await turns.claim(ctx.uow, ctx.instance, question, ctx.sender)
-    elif key == "⏭":
-        await turns.pass_on(ctx.uow, ctx.instance, question, ctx.sender)
+    elif key in PASSES:
+        await turns.pass_on(ctx.uow, ctx.instance, question, ctx.sender, PASSES[key])
+
+
+PASSES = {"🚫": Because.FIELD, "⏳": Because.TIME, "⏭": None}
 
 
 async def on_answer(ctx: Context, link: Link | None, key: str) -> None:
-    """✅ by the asker on an answer closes the question."""
+    """✅ or 👍 by the asker on an answer closes the question."""
     assert link is not None
     question = await _of(ctx, link)
-    if question is None or ctx.sender != question.asker or question.status != "answered":
+    if question is None or ctx.sender != question.asker or not is_answered(question):
         return
     if key in ("✅", "👍", "✔"):
-        await closing.close(ctx.uow, ctx.instance, question, ctx.sender)
+        await closing.close(ctx.uow, ctx.instance, question, ctx.sender, helped=True)
 
 
 async def on_helped(ctx: Context, link: Link | None, key: str) -> None:
@@ -229,12 +341,54 @@ async def on_helped(ctx: Context, link: Link | None, key: str) -> None:
         await on_answer(ctx, link, key)
 
 
-async def on_acknowledgement(ctx: Context, link: Link | None, key: str) -> None:
-    """👋 by the asker of a private question tells the expert who they are."""
+async def on_known(ctx: Context, link: Link | None, key: str) -> None:
+    """👍 by the asker on what was answered before closes the question."""
     assert link is not None
     question = await _of(ctx, link)
-    if question is not None and ctx.sender == question.asker and key == "👋":
+    if question is not None and ctx.sender == question.asker and key == "👍":
+        await closing.known_helped(ctx.uow, ctx.instance, question)
+
+
+async def on_acknowledgement(ctx: Context, link: Link | None, key: str) -> None:
+    """1️⃣ 2️⃣ by the asker choose the desk; 👋 tells the expert of a private question who they
+    are."""
+    assert link is not None
+    question = await _of(ctx, link)
+    if question is None or ctx.sender != question.asker:
+        return
+    if key == "👋":
         await asking.reveal(ctx.uow, ctx.instance, question)
+    elif (sign := _sign(key)) is not None:
+        await choosing.chosen(ctx.uow, ctx.instance, question, sign)
+
+
+async def on_cluster(ctx: Context, link: Link | None, key: str) -> None:
+    assert link is not None
+    question = await _of(ctx, link)
+    if question is not None and ctx.sender == link.author and (sign := _sign(key)):
+        await choosing.cluster_chosen(ctx.uow, ctx.instance, question, link, sign)
+
+
+async def on_whom(ctx: Context, link: Link | None, key: str) -> None:
+    """A number by the asker names who may read a private question."""
+    assert link is not None
+    question = await _of(ctx, link)
+    if question is not None and ctx.sender == link.author and (sign := _sign(key)):
+        await choosing.whom_chosen(ctx.uow, ctx.instance, question, link, sign)
+
+
+async def on_keep(ctx: Context, link: Link | None, key: str) -> None:
+    """✅ 🕶️ ❌ by whom it is asked of."""
+    assert link is not None
+    question = await _of(ctx, link)
+    answers = {bare_emoji(sign): answer for sign, answer in keeping.ANSWERS.items()}
+    if question is not None and ctx.sender == link.author and key in answers:
+        await keeping.answered(ctx.uow, ctx.instance, question, ctx.sender, answers[key])
+
+
+def _sign(key: str) -> str | None:
+    """The number that was reacted with, as it is written in full."""
+    return next((each for each in choosing.SIGNS if bare_emoji(each) == key), None)
 
 
 async def on_draft(ctx: Context, link: Link | None, key: str) -> None:
@@ -275,6 +429,11 @@ async def on_own_message(ctx: Context, link: Link | None, key: str) -> None:
 REACTIONS = {
     "question.offer": on_offer,
     "question.card": on_offer,
+    "question.reminder": on_offer,
+    "question.known": on_known,
+    "question.cluster": on_cluster,
+    "question.whom": on_whom,
+    "question.keep": on_keep,
     "question.answer": on_answer,
     "question.helped": on_helped,
     "question.ack": on_acknowledgement,

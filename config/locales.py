@@ -14,7 +14,7 @@ translated later, elsewhere.
 
 import gettext
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -69,6 +69,15 @@ class Translator:
         first_in_french = self.language == "fr" and local.day == 1
         pattern = "EEEE d'er' MMMM y" if first_in_french else "EEEE d MMMM y"
         return dates.format_date(local, pattern, locale=self._locale)
+
+    def month(self, day: date) -> str:
+        """“November 2026”."""
+        return dates.format_date(day, "MMMM y", locale=self._locale)
+
+    def weekday(self, iso: int) -> str:
+        """“Mon” for 1."""
+        names = dates.get_day_names("abbreviated", locale=self._locale)
+        return str(names[iso - 1])
 
     def time(self, instant: datetime, zone: tzinfo) -> str:
         return f"{instant.astimezone(zone):%H:%M}"

@@ -7,10 +7,12 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.activity import LooseQuestion, SpokenDay
+from storage.answers import Answer, Consent
 from storage.audit import AuditRow
 from storage.calendar import CalendarEvent, Rsvp
 from storage.links import Link
 from storage.members import Member, Membership, RoleRow, profile
+from storage.profiles import Profile, exported
 from storage.questions import Offer, Question
 from storage.rooms import DIRECT, ProvisionRequest, Room
 
@@ -37,6 +39,9 @@ async def forget(session: AsyncSession, user_id: str) -> None:
         (SpokenDay, SpokenDay.user_id),
         (LooseQuestion, LooseQuestion.author),
         (Offer, Offer.expert),
+        (Answer, Answer.expert),
+        (Consent, Consent.user_id),
+        (Profile, Profile.user_id),
     ):
         await session.execute(delete(table).where(column == user_id))
     await session.execute(delete(Room).where(Room.kind == DIRECT, Room.key == user_id))
@@ -52,6 +57,9 @@ async def forget(session: AsyncSession, user_id: str) -> None:
     )
     await session.execute(
         update(ProvisionRequest).where(ProvisionRequest.asked_by == user_id).values(asked_by=ERASED)
+    )
+    await session.execute(
+        update(Offer).where(Offer.referred_by == user_id).values(referred_by=ERASED)
     )
     await _forget_mentions(session, user_id)
     await session.execute(update(Link).where(Link.author == user_id).values(author=None, data=None))
@@ -77,6 +85,9 @@ async def export(session: AsyncSession, user_id: str) -> dict[str, Any]:
     roles = await session.scalars(select(RoleRow).where(RoleRow.user_id == user_id))
     offers = await session.scalars(select(Offer).where(Offer.expert == user_id))
     coming = await session.scalars(select(Rsvp).where(Rsvp.user_id == user_id))
+    given = await session.scalars(select(Answer).where(Answer.expert == user_id))
+    agreed = await session.scalars(select(Consent).where(Consent.user_id == user_id))
+    about = await session.get(Profile, user_id)
     return {
         "user_id": user_id,
         "display_name": member.display_name if member else None,
@@ -87,8 +98,19 @@ async def export(session: AsyncSession, user_id: str) -> dict[str, Any]:
             for each in asked
         ],
         "offers": [
-            {"question": each.question_id, "state": each.state, "at": each.offered_at.isoformat()}
+            {
+                "question": each.question_id,
+                "state": each.state,
+                "passed_because": each.passed_because,
+                "at": each.offered_at.isoformat(),
+            }
             for each in offers
         ],
+        "answers": [
+            {"question": each.question_id, "text": each.text, "at": each.at.isoformat()}
+            for each in given
+        ],
+        "consents": [{"question": each.question_id, "answer": each.answer} for each in agreed],
+        "profile": exported(about) if about else None,
         "events": [{"event": each.event, "answer": each.answer} for each in coming],
     }

@@ -1,6 +1,7 @@
 """What an expert says of themselves, and of when they may be asked; the same at every desk."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -41,3 +42,15 @@ async def get(session: AsyncSession, user_id: str) -> Profile:
         session.add(profile)
         await session.flush()
     return profile
+
+
+def exported(profile: Profile) -> dict[str, Any]:
+    """What somebody said of themselves, for export."""
+    return {
+        "about": profile.about,
+        "country": profile.country,
+        "days": profile.days,
+        "hours": [profile.starts, profile.ends],
+        "ceiling": profile.ceiling,
+        "summary": profile.wants_summary,
+    }

@@ -142,6 +142,46 @@ async def asked_among_last(session: AsyncSession, desk: str, last: int) -> dict[
     return {each[0]: each[1] for each in (await session.execute(query)).all()}
 
 
+async def passed_because(session: AsyncSession, expert: str, because: str) -> Sequence[Question]:
+    """What an expert passed on for this reason, the newest first."""
+    query = (
+        select(Question)
+        .join(Offer, Offer.question_id == Question.id)
+        .where(Offer.expert == expert, Offer.passed_because == because)
+        .order_by(Question.id.desc())
+    )
+    return (await session.scalars(query)).all()
+
+
+async def of_desk_between(
+    session: AsyncSession, desk: str, since: datetime, until: datetime
+) -> Sequence[Question]:
+    query = select(Question).where(
+        Question.desk == desk, Question.created_at >= since, Question.created_at < until
+    )
+    return (await session.scalars(query)).all()
+
+
+async def offers_of(session: AsyncSession, numbers: Sequence[int]) -> Sequence[Offer]:
+    return (await session.scalars(select(Offer).where(Offer.question_id.in_(numbers)))).all()
+
+
+async def offers_to(
+    session: AsyncSession, expert: str, since: datetime, until: datetime
+) -> Sequence[Offer]:
+    query = select(Offer).where(
+        Offer.expert == expert, Offer.offered_at >= since, Offer.offered_at < until
+    )
+    return (await session.scalars(query.order_by(Offer.id))).all()
+
+
+async def helped_among(session: AsyncSession, numbers: Sequence[int]) -> int:
+    query = select(func.count(Question.id)).where(
+        Question.id.in_(numbers), Question.helped.is_(True)
+    )
+    return (await session.scalar(query)) or 0
+
+
 async def urgent_since(session: AsyncSession, asker: str, since: datetime) -> int:
     query = select(func.count(Question.id)).where(
         Question.asker == asker, Question.urgent.is_(True), Question.created_at >= since

@@ -3,6 +3,7 @@
 Every kind has ``room_id``, ``event_id``, ``sender`` and ``at``, the homeserver's time stamp.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,6 +79,14 @@ class StateChange(Happened):
 
 
 Incoming = Message | Reaction | Redaction | MembershipChange | Encrypted | Tombstone | StateChange
+
+
+# Clients add variation selectors and skin tones; ✋🏽 is still ✋.
+_MODIFIERS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
+
+
+def bare_emoji(key: str) -> str:
+    return _MODIFIERS.sub("", key)
 
 
 class Needed(Exception):

@@ -10,6 +10,7 @@ from bot.services.instance import Instance
 from bot.services.members import name, tr_for
 from bot.services.questions import closing
 from bot.services.questions.common import desk_name, is_open
+from bot.services.routing import loading
 from bot.services.speech import say
 from config.locales import N_, Translator
 from storage import audit, erasure, members, outbox, questions, rooms
@@ -42,6 +43,7 @@ async def appoint(
     audit.note(uow.session, uow.now, by, f"{role}-add", person=user_id, desk=profile.desk)
     await members.get(uow.session, user_id, uow.now)
     await uow.session.flush()
+    await loading.redeclared(uow, instance.router, user_id)
     if is_new:
         await _tell(uow, instance, user_id, role, profile.desk)
 
@@ -87,6 +89,7 @@ async def dismiss(
     for row in rows:
         await uow.session.delete(row)
         audit.note(uow.session, uow.now, by, f"{role}-remove", person=user_id, desk=row.desk)
+    await loading.redeclared(uow, instance.router, user_id)
 
 
 async def listing(uow: Uow, instance: Instance, tr: Translator) -> Piece:
@@ -121,6 +124,7 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     for link in await erasure.copies_of(uow.session, user_id):
         uow.outbox.redact(link.lane, link.event_id)
     await uow.session.flush()
+    await loading.forget(uow, instance.router, user_id, [each.id for each in asked])
     await erasure.forget(uow.session, user_id)
     audit.note(uow.session, uow.now, by, "erase", questions=len(asked))
     return len(asked)

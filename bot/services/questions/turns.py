@@ -144,7 +144,7 @@ async def name_expert(
 
 async def claim(uow: Uow, instance: Instance, question: Question, expert: str) -> None:
     """``expert`` takes the question; whoever else was asked is left in peace."""
-    _check_open(instance, question)
+    check_open(instance, question)
     await _check_may_answer(uow, instance, question, expert)
     offer = await offers.offer_row(uow, question, expert)
     if offer.state == OfferState.CLAIMED:
@@ -172,7 +172,7 @@ async def pass_on(
     to: str | None = None,
 ) -> None:
     """The expert does not take it: the next one's turn, at once, or that of whom they name."""
-    _check_open(instance, question)
+    check_open(instance, question)
     made = {each.expert: each for each in await questions.offers(uow.session, question.id)}
     offer = made.get(expert)
     if offer is None or offer.state not in offers.STANDING:
@@ -236,7 +236,7 @@ async def _learn_from_pass(
 
 async def assign(uow: Uow, instance: Instance, question: Question, expert: str, by: str) -> None:
     """A coordinator names who should answer, also somebody who is not an expert of the desk."""
-    _check_open(instance, question)
+    check_open(instance, question)
     await check_coordinates(uow, instance, question, by)
     await _check_named(uow, instance, question, expert, {})
     await name_expert(uow, instance, question, expert, [{"reason": "assigned", "value": by}])
@@ -245,7 +245,7 @@ async def assign(uow: Uow, instance: Instance, question: Question, expert: str, 
 
 async def route(uow: Uow, instance: Instance, question: Question, desk: str, by: str) -> None:
     """A coordinator sends the question to another desk, where it begins anew."""
-    _check_open(instance, question)
+    check_open(instance, question)
     await check_coordinates(uow, instance, question, by)
     if desk == question.desk and question.step != Step.CHOOSING:
         raise UserError(
@@ -293,7 +293,7 @@ async def _check_may_answer(uow: Uow, instance: Instance, question: Question, us
         )
 
 
-def _check_open(instance: Instance, question: Question) -> None:
+def check_open(instance: Instance, question: Question) -> None:
     if not is_open(question):
         raise UserError(
             "question-closed",

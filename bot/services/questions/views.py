@@ -1,25 +1,47 @@
 """Questions as people look at them: lists, a desk's board, and why an expert was asked."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from bot.domain import content
 from bot.domain.content import Piece
 from bot.domain.questions import Step
+from bot.domain.roles import Role
 from bot.services.instance import Instance
 from bot.services.members import name
-from bot.services.questions.common import claimed_by, desk_name, excerpt, label, names
+from bot.services.questions.common import (
+    calendar,
+    claimed_by,
+    desk_name,
+    excerpt,
+    label,
+    names,
+)
 from bot.services.questions.experts import reason_texts
 from config.locales import N_, Translator
-from storage import links, questions
+from storage import links, members, questions
 from storage.database import Uow
-from storage.questions import Question
+from storage.questions import Offer, Question
 
 LISTED = 10
+WORKING_DAY = timedelta(hours=8)
+TOO_SMALL = 0.05
+PARTS = {
+    "knows": N_("knowledge"),
+    "language": N_("language"),
+    "cluster": N_("cluster"),
+    "load": N_("open questions"),
+    "asked": N_("asked lately"),
+    "referred": N_("recommended"),
+    "field": N_("not their field"),
+}
+"""The parts of an expert's score (bot.domain.routing.ranking) in words."""
 
 STATES = {
     "open": N_("waiting"),
     "answered": N_("answered"),
     "closed": N_("closed"),
+    "merged": N_("asked together with another"),
     "withdrawn": N_("taken back"),
 }
 
@@ -71,20 +93,49 @@ async def line(
 
 
 async def board(uow: Uow, instance: Instance, desk: str, tr: Translator, viewer: str) -> Piece:
-    """What is waiting at a desk, since when, and with whom."""
+    """What is waiting at a desk, since when and with whom, what is overdue, and who is loaded."""
     title = content.bold(desk_name(instance, desk, tr.language))
     found = await questions.open_in(uow.session, desk)
     if not found:
         return content.lines(title, tr("Nothing is waiting."))
-    rows = [await _board_line(uow, instance, each, tr, viewer) for each in found]
-    return content.lines(title, content.bullets(rows))
+    overdue, others = [], []
+    for each in found:
+        row = await _board_line(uow, instance, each, tr, viewer)
+        (overdue if _is_overdue(instance, each, uow.now) else others).append(row)
+    return content.lines(
+        title,
+        content.lines(tr("⚠️ Overdue"), content.bullets(overdue)) if overdue else None,
+        content.bullets(others) if others else None,
+        await _load(uow, desk, tr),
+    )
+
+
+def _is_overdue(instance: Instance, question: Question, now: datetime) -> bool:
+    """Without an answer, and experts have not been enough or a working day has passed."""
+    if question.first_answer_at is not None:
+        return False
+    late = calendar(instance, question.desk).after(question.created_at, WORKING_DAY) < now
+    return late or question.step in (Step.COORDINATOR, Step.DESK, Step.ADMINS)
+
+
+async def _load(uow: Uow, desk: str, tr: Translator) -> Piece | None:
+    """How many open questions each expert of the desk has, by name: not by number."""
+    load = await questions.open_load(uow.session)
+    rows = await members.roles(uow.session, Role.EXPERT, desk)
+    told = [
+        content.join(" ", [await name(uow, each.user_id), str(load[each.user_id])])
+        for each in rows
+        if load.get(each.user_id)
+    ]
+    return tr("Open questions: {people}", people=content.join(" · ", told)) if told else None
 
 
 async def _board_line(
     uow: Uow, instance: Instance, question: Question, tr: Translator, viewer: str
 ) -> Piece:
     number = await numbered(uow, instance, question, viewer)
-    age = content.text(tr.ago(uow.now - question.created_at))
+    sign = "🔥 " if question.urgent else ""
+    age = content.text(sign + tr.ago(uow.now - question.created_at))
     return content.join(" · ", [number, age, await _with_whom(uow, question, tr)])
 
 
@@ -102,6 +153,9 @@ async def _with_whom(uow: Uow, question: Question, tr: Translator) -> Piece:
     if offered:
         return tr("offered to {people}", people=tr.listing(await names(uow, offered)))
     turns = {
+        Step.CHOOSING: N_("who asked chooses the desk"),
+        Step.NAMING: N_("who asked names who may read it"),
+        Step.OPENING: N_("waits for the desk to open"),
         Step.COORDINATOR: N_("with the coordinator"),
         Step.DESK: N_("with the whole desk"),
         Step.ADMINS: N_("nobody found: please name somebody"),
@@ -116,25 +170,45 @@ async def why(uow: Uow, instance: Instance, question: Question, tr: Translator) 
             "{number} went to the {desk}: {reason}.",
             number=content.bold(label(question.id)),
             desk=desk_name(instance, question.desk, tr.language),
-            reason=_desk_reason(question, tr),
+            reason=_desk_reason(instance, question, tr),
         )
     ]
     offers = await questions.offers(uow.session, question.id)
-    for offer in offers:
-        reasons = await reason_texts(uow, instance, offer.reasons, tr)
-        who = await name(uow, offer.expert)
-        lines.append(content.join(": ", [who, content.join(" · ", reasons)]) if reasons else who)
+    lines += [await _why_expert(uow, instance, each, tr) for each in offers]
     if not offers:
         lines.append(tr("Nobody could be asked: no expert of this desk is available."))
     return content.lines(*lines)
 
 
-def _desk_reason(question: Question, tr: Translator) -> Piece:
-    by = (question.choice or {}).get("by")
+async def _why_expert(uow: Uow, instance: Instance, offer: Offer, tr: Translator) -> Piece:
+    """“Anna: answered 3 similar questions, the last one 2 days ago and answers in French.
+    (knows 5.1, load −0.4)”"""
+    who = await name(uow, offer.expert)
+    reasons = await reason_texts(uow, instance, offer.reasons, tr)
+    sentence = content.join(": ", [who, tr.listing(reasons)]) if reasons else who
+    parts = [
+        tr("{part} {value}", part=tr(PARTS[part]), value=tr.number(round(value, 1)))
+        for part, value in (offer.parts or {}).items()
+        if part in PARTS and abs(value) >= TOO_SMALL
+    ]
+    if not parts:
+        return sentence
+    return content.join(" ", [sentence, content.join("", ["(", content.join(", ", parts), ")"])])
+
+
+def _desk_reason(instance: Instance, question: Question, tr: Translator) -> Piece:
+    choice = question.choice or {}
     reasons = {
         "explicit": N_("it was asked there"),
+        "meaning": N_("that is what this desk is for"),
         "words": N_("its words speak of what this desk does"),
         "default": N_("no word pointed to another desk"),
         "coordinator": N_("a coordinator sent it there"),
+        "asker": N_("who asked chose it"),
     }
-    return tr(reasons.get(str(by), reasons["default"]))
+    reason = tr(reasons.get(str(choice.get("by")), reasons["default"]))
+    second = choice.get("runner_up")
+    if second is None or choice.get("by") not in ("meaning", "words"):
+        return reason
+    next_best = desk_name(instance, second, tr.language)
+    return tr("{reason} (next best: {desk})", reason=reason, desk=next_best)
