@@ -19,10 +19,10 @@ from bot.services.routing.words import tokens
 
 Vector: TypeAlias = NDArray[np.float32]
 
-WORDS = 0.5
-"""How far words alone may bring two questions that the encoder finds unlike."""
+WORDS = 1.0
+"""What of the way to 1 that meaning leaves open goes by the share of common words."""
 WORDS_ACROSS = 0.1
-"""The same between languages: names and numbers are shared, and so are false friends."""
+"""The same between languages: they share names and numbers, and false friends."""
 MIDDLE_FROM = 20
 """Questions of a language from which on its middle is believed at least by half."""
 
