@@ -28,7 +28,7 @@ SILENT = 0.1
 """Of a fresh answer: what the activity of somebody is worth who has long been silent."""
 FIRST_ANSWERS = 5.0
 """So many answers say as much of what somebody knows as their profile does."""
-TYPICAL = 0.02
+TYPICAL = 0.03
 """Squared likeness of an answer to just any question: what is assumed of whom nothing is known."""
 HELPED, DID_NOT_HELP = 1.5, 0.5
 """Factors of an answer that the asker thanked for, or said was no help. Proposed, not measured."""
