@@ -1,8 +1,10 @@
 """BM25 over documents that come and go: which of them share rare words with a query.
 
 A score is given as a share of what a document of mean length that has all words of the query once
-would get: 0 to 1, and the same for short and long queries. Postings are packed numbers in arrays:
-ten thousand questions must not cost a small machine its memory.
+would get, so that it is 0 to 1 and means the same for long and longer queries. A query of two words
+may share all it has with what is about something else: each is taken to have a few rare words more
+that went unsaid. Postings are packed numbers in arrays: ten thousand questions must not cost a
+small machine its memory.
 """
 
 from array import array
@@ -17,6 +19,8 @@ Packed: TypeAlias = "array[int]"
 K1 = 1.2
 B = 0.75
 """The customary values (Robertson and Zaragoza 2009)."""
+UNSAID = 3
+"""Rare words that every query is taken to have besides its own."""
 MOST_POSTINGS = 5_000
 """Of a query's words, from the rarest on, that are looked up: the frequent ones say little, are in
 many documents, and would make long queries slow."""
@@ -64,8 +68,9 @@ class Bm25:
         weights = self._weights(frozenset(tokens))
         if not weights or not self._total:
             return {}
-        best = fsum(weights.values())
-        mean = self._total / len(self._lengths)
+        count = len(self._lengths)
+        best = fsum(weights.values()) + UNSAID * _rarity(0, count)
+        mean = self._total / count
         lengths, found = self._lengths, dict[int, float]()
         for token, weight in weights.items():
             for posting in self._postings_of(token):
@@ -93,10 +98,15 @@ class Bm25:
         visited = accumulate(frequencies[token] for token in rarest)
         count = len(self._lengths)
         return {
-            token: log(1 + (count - frequencies[token] + 0.5) / (frequencies[token] + 0.5))
+            token: _rarity(frequencies[token], count)
             for token, so_far in zip(rarest, visited, strict=True)
             if so_far <= MOST_POSTINGS or token == rarest[0]
         }
+
+
+def _rarity(frequency: int, documents: int) -> float:
+    """The inverse document frequency, in the form that is never negative."""
+    return log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
 _NOWHERE: Packed = array("Q")

@@ -1,45 +1,52 @@
-"""Whom to ask first: who answered things like this, lately, and is not asked all the time.
+"""Whom to ask first: who answers these days, fits the question, and is not asked all the time.
 
-Every past answer of a candidate is a vote for them, worth more the more alike what it answered is
-to the new question, and less the older it is. What they declare about themselves counts as a few
-such votes that do not age, and fades as real ones come in. Everything else multiplies: a factor for
-the language, for the cluster, for every open question, for every recent ask. The score is the
-logarithm of it all, so that factors are sums, and each summand is a part that can be shown.
+A score is a product of two quantities and some factors. How *active* somebody is: their answers,
+each worth less the older it is, by a half-life that is the desk's own pace. How well they *fit*:
+the mean likeness of all their answers to the question, whenever they were given, for knowledge
+fades slower than attention. What they declare about themselves stands in for the first few answers.
+Factors: the language, the cluster, every open question, every recent ask, a referral, a “not my
+field”. The score is the logarithm of it all, so that factors are summands, and each is a part that
+can be shown.
 
-The form of the votes comes from Aardvark and from StackExchange replays, where it did as well as
-learned rankers; its constants were chosen on two communities that no figure is reported on
-(``python -m bench.routing replay``).
+Likeness squared, as in the votes of the StackExchange replays this was compared with: one answer to
+the very thing says more than four to things a little like it. Constants were chosen on the
+communities coffee and historymeta; figures are reported on others (``python -m bench.routing``).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from math import fsum, log
 
-HALF_LIFE = timedelta(days=14)
-FLOOR = 0.1
-"""What an answer to something unlike the question is worth: whoever answers at all may do again."""
+PACE = 20
+"""Answers of the desk: the half-life of activity is the time in which the last so many came."""
+SHORTEST, USUAL, LONGEST = timedelta(days=5), timedelta(days=14), timedelta(days=90)
+"""Bounds of the half-life, and its least while the desk has fewer answers than that."""
+SILENT = 0.1
+"""Of a fresh answer: what the activity of somebody is worth who has long been silent."""
+FIRST_ANSWERS = 5.0
+"""So many answers say as much of what somebody knows as their profile does."""
+TYPICAL = 0.03
+"""Squared likeness of an answer to just any question: what is assumed of whom nothing is known."""
 HELPED, DID_NOT_HELP = 1.5, 0.5
-"""Factors of a vote that the asker thanked for, or said was no help. A proposal, not measured."""
-PROFILE_VOTES = 5.0
-"""What a profile is worth to somebody who never answered; so many answers halve it."""
-NOTHING = 0.001
-"""Of a vote: keeps the logarithm of nothing finite, and the long silent apart from the new."""
-SIMILAR = 0.35
-"""Likeness from which on people would call two questions similar."""
+"""Factors of an answer that the asker thanked for, or said was no help. Proposed, not measured."""
+SIMILAR = 0.4
+"""Likeness from which on people would call two texts about the same thing."""
 FITTING = 0.25
-"""Likeness from which on a profile is said to fit."""
+"""Likeness from which on a profile is said to fit: it is shorter and wider than a question."""
 LATELY = timedelta(days=30)
 LONG_REST = timedelta(days=14)
+OFTEN = 5
+"""Of the desk's last 20 questions."""
 
 OTHER_LANGUAGE = -1.2
 SAME_CLUSTER = 0.4
 OPEN_QUESTION = -0.4
-"""For each open question."""
+"""For each."""
 RECENT_ASK = -0.15
-"""For each of the desk's last 20 questions they were asked."""
+"""For each of the desk's last 20 questions that they were asked."""
 REFERRED = 1.5
 NOT_THEIR_FIELD = -3.0
 """At likeness 1 to a question they passed as not their field, in proportion below."""
@@ -64,8 +71,8 @@ class QuestionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A past answer: how alike (0 to 1) what it answered is to the new question, how long ago it
-    was given, and what its asker said of it, if anything."""
+    """A past answer: how alike (0 to 1) its text is to the new question, how long ago it was given,
+    and what its asker said of it, if anything."""
 
     likeness: float
     age: timedelta
@@ -138,32 +145,43 @@ class Ranked:
 
 
 FORMULA: Mapping[str, float] = {
-    "knows": 1.0,
+    "active": 1.0,
+    "fits": 1.0,
     "language": 1.0,
     "cluster": 1.0,
     "load": 1.0,
     "asked": 1.0,
     "referred": 1.0,
     "field": 1.0,
-    # Not in the formula, for learning only: its two halves apart.
-    "active": 0.0,
-    "alike": 0.0,
 }
 """The parts, and what each weighs as long as nothing better was learned."""
 
 
+def pace(ages: Collection[timedelta]) -> timedelta:
+    """The half-life of activity in a desk whose answers are so old.
+
+    What is lately where ten people answer a day is not what it is where one does a week.
+    """
+    if len(ages) <= PACE:
+        return min(max([USUAL, *ages]), LONGEST)
+    return min(max(sorted(ages)[PACE], SHORTEST), LONGEST)
+
+
 def rank(
     question: QuestionFacts,
-    candidates: Iterable[Candidate],
+    candidates: Sequence[Candidate],
     now: datetime,
     weights: Mapping[str, float] = FORMULA,
+    half_life: timedelta | None = None,
 ) -> list[Ranked]:
     """Best first. Who may not be asked at all is left out by the caller.
 
-    Those who come out equal are ordered by their last offers, then by lot: the same lot whenever
-    the question is ranked, another one for the next question.
+    ``half_life`` is the ``pace`` of the candidates' own answers if it is not given. Those who come
+    out equal are ordered by their last offers, then by lot: the same lot whenever the question is
+    ranked, another one for the next question.
     """
-    known = [(each, _ranked(question, each, now, weights)) for each in candidates]
+    fading = half_life or pace([vote.age for each in candidates for vote in each.votes])
+    known = [(each, _ranked(question, each, now, weights, fading)) for each in candidates]
     known.sort(key=lambda pair: _order(pair[0], pair[1], question.number))
     return [ranked for _, ranked in known]
 
@@ -198,27 +216,28 @@ def lot(question_number: int, what: str) -> float:
     return int.from_bytes(drawn[:6]) / 2**48
 
 
-def parts(question: QuestionFacts, candidate: Candidate) -> dict[str, float]:
-    """How much speaks for somebody, in units of the logarithm of votes."""
-    evidence = fsum(_worth(vote) for vote in candidate.votes) + _declared(candidate)
-    active = fsum(_freshness(vote.age) for vote in candidate.votes)
+def parts(question: QuestionFacts, candidate: Candidate, half_life: timedelta) -> dict[str, float]:
+    """What speaks for somebody and against them, as logarithms of factors."""
     return {
-        "knows": log(evidence + NOTHING) - log(NOTHING),
+        "active": log(_activity(candidate, half_life)),
+        "fits": log(_fit(candidate)),
         "language": _language(question.language, candidate.languages),
         "cluster": SAME_CLUSTER * (question.cluster in candidate.clusters),
         "load": OPEN_QUESTION * candidate.open_load,
         "asked": RECENT_ASK * candidate.recent_asks,
         "referred": REFERRED * candidate.referred,
         "field": NOT_THEIR_FIELD * candidate.not_my_field,
-        "active": log(active + NOTHING) - log(NOTHING),
-        "alike": max((vote.likeness for vote in candidate.votes), default=0.0),
     }
 
 
 def _ranked(
-    question: QuestionFacts, candidate: Candidate, now: datetime, weights: Mapping[str, float]
+    question: QuestionFacts,
+    candidate: Candidate,
+    now: datetime,
+    weights: Mapping[str, float],
+    half_life: timedelta,
 ) -> Ranked:
-    found = parts(question, candidate)
+    found = parts(question, candidate, half_life)
     score = fsum(weights.get(name, 0.0) * value for name, value in found.items())
     reasons = tuple(_reasons(question, candidate, now))
     return Ranked(candidate.user_id, round(score, 6), found, reasons)
@@ -232,19 +251,22 @@ def _order(
     return (-ranked.score, candidate.last_offer_at or never, drawn, candidate.user_id)
 
 
-def _worth(vote: Vote) -> float:
-    said = {None: 1.0, True: HELPED, False: DID_NOT_HELP}[vote.helped]
-    return (FLOOR + vote.likeness**2) * _freshness(vote.age) * said
+def _activity(candidate: Candidate, half_life: timedelta) -> float:
+    """In fresh answers. Whoever was never asked counts as if they had just given one, for their
+    silence says nothing yet; each ask halves that."""
+    answers = fsum(0.5 ** (max(vote.age, timedelta()) / half_life) for vote in candidate.votes)
+    return answers + SILENT + float(0.5**candidate.asks)
 
 
-def _freshness(age: timedelta) -> float:
-    return float(0.5 ** (max(age, timedelta()) / HALF_LIFE))
+def _fit(candidate: Candidate) -> float:
+    """The mean squared likeness of their answers, with the profile in place of the first few."""
+    assumed = FIRST_ANSWERS * max(max(candidate.profile, 0.0) ** 2, TYPICAL)
+    shown = fsum(vote.likeness**2 * _thanks(vote) for vote in candidate.votes)
+    return (shown + assumed) / (len(candidate.votes) + FIRST_ANSWERS)
 
 
-def _declared(candidate: Candidate) -> float:
-    """Fades with answers, whatever they were: by then it shows what somebody knows."""
-    fading = PROFILE_VOTES / (PROFILE_VOTES + len(candidate.votes))
-    return fading * PROFILE_VOTES * max(candidate.profile, 0.0) ** 2
+def _thanks(vote: Vote) -> float:
+    return {None: 1.0, True: HELPED, False: DID_NOT_HELP}[vote.helped]
 
 
 def _may_be_explored(ranked: Ranked) -> bool:
@@ -288,14 +310,10 @@ def _answers(candidate: Candidate) -> Iterator[Reason]:
 def _claims_on_time(candidate: Candidate, now: datetime) -> Iterator[Reason]:
     if candidate.open_load:
         yield Reason(Why.LOAD, str(candidate.open_load))
-    if candidate.recent_asks >= _OFTEN:
+    if candidate.recent_asks >= OFTEN:
         yield Reason(Why.OFTEN_ASKED, str(candidate.recent_asks))
     last = candidate.last_offer_at
     if candidate.asks == 0 and not candidate.votes and last is None:
         yield Reason(Why.NEWCOMER)
     elif last is not None and now - last >= LONG_REST:
         yield Reason(Why.RESTED, str((now - last).days))
-
-
-_OFTEN = 5
-"""Of the desk's last 20 questions."""

@@ -9,20 +9,25 @@ Vectors are kept in bytes, one for each dimension: the cosine loses less than a 
 ten thousand questions take 9 MB instead of 36.
 """
 
+from collections.abc import Container
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.domain.routing import known
+from bot.domain.routing.known import Known, together
 from bot.domain.routing.lexical import Bm25
 from bot.services.routing.words import tokens
 
 Vector: TypeAlias = NDArray[np.float32]
 
-WORDS = 0.5
-"""How far words alone may bring two questions that the encoder finds unlike."""
+HALF = 0.6
+"""The share of a query's words that counts as much as being alike by half in meaning. Long texts
+share a small part of their words with anything: from nothing to some is more than from some to all.
+"""
 WORDS_ACROSS = 0.1
-"""The same between languages: names and numbers are shared, and so are false friends."""
+"""The same between languages: they share names and numbers, and false friends."""
 MIDDLE_FROM = 20
 """Questions of a language from which on its middle is believed at least by half."""
 
@@ -57,12 +62,34 @@ class Knowledge:
 
     def likeness(self, text: str, language: str | None, vector: Vector | None) -> dict[int, float]:
         """From 0 to 1, of those that are like it at all."""
-        found = {} if vector is None else self._vectors.cosines(language, vector)
+        found = self._meaning(language, vector)
+        for number, share in self._shared_words(text, language).items():
+            found[number] = together(found.get(number, 0.0), share)
+        return found
+
+    def closest(
+        self,
+        text: str,
+        language: str | None,
+        vector: Vector | None,
+        answered: Container[int],
+        most: int = known.MOST,
+        enough: float = known.ENOUGH,
+    ) -> list[Known]:
+        """Of the ``answered``, those that may be shown to whoever asks this."""
+        meaning = self._meaning(language, vector)
+        words = self._shared_words(text, language)
+        return known.closest(meaning, words, answered, most, enough)
+
+    def _meaning(self, language: str | None, vector: Vector | None) -> dict[int, float]:
+        return {} if vector is None else self._vectors.cosines(language, vector)
+
+    def _shared_words(self, text: str, language: str | None) -> dict[int, float]:
+        found: dict[int, float] = {}
         for spoken, index in self._words.items():
-            weight = WORDS if spoken == language or None in (spoken, language) else WORDS_ACROSS
+            weight = 1.0 if spoken == language or None in (spoken, language) else WORDS_ACROSS
             for number, share in index.scores(tokens(text, spoken)).items():
-                meant = found.get(number, 0.0)
-                found[number] = meant + (1 - meant) * weight * share
+                found[number] = weight * share / (share + HALF)
         return found
 
 
