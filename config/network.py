@@ -167,6 +167,8 @@ class Desk(Part):
     name: Texts
     topic: Texts
     words: WordLists
+    asks: WordLists | None = None
+    """What people typically ask there: whole sentences, by language."""
     hours: WorkingHours = WorkingHours()
     times: Times = Times()
 
@@ -379,6 +381,8 @@ def _texts(network: Network) -> Iterator[tuple[str, Mapping[str, object]]]:
         yield f"{path}.topic", room.topic
         if not isinstance(room, Forum):
             yield f"{path}.words", room.words
+        if isinstance(room, Desk) and room.asks is not None:
+            yield f"{path}.asks", room.asks
 
 
 def _knobs(network: Network, source: str) -> Iterator[Problem]:

@@ -145,7 +145,7 @@ def choose_desk(
     """The desk named by the asker, else the one whose words the text has, else ``default``."""
     if explicit is not None:
         return DeskChoice(explicit, 0.0, None, DeskReason.EXPLICIT, sure=True)
-    scores = _scores(text, desks)
+    scores = word_scores(text, desks)
     if not scores:
         return DeskChoice(default, 0.0, None, DeskReason.DEFAULT, sure=False)
     best, *others = sorted(scores, key=lambda key: (-scores[key], key != default))
@@ -156,7 +156,7 @@ def choose_desk(
 
 def choose_cluster(text: str, clusters: Sequence[Topic]) -> str | None:
     """The cluster the words speak of; None when they speak of none, or of several alike."""
-    scores = _scores(text, clusters)
+    scores = word_scores(text, clusters)
     best = max(scores.values(), default=0.0)
     leaders = [key for key, score in scores.items() if score == best]
     return leaders[0] if len(leaders) == 1 else None
@@ -246,7 +246,7 @@ def _reasons(
         yield Reason(Why.RESTED, str(rest.days) if candidate.last_offer_at else "")
 
 
-def _scores(text: str, topics: Sequence[Topic]) -> dict[str, float]:
+def word_scores(text: str, topics: Sequence[Topic]) -> dict[str, float]:
     """How much the text speaks of each topic, if it does."""
     index = _index(tuple(topics))
     scores: dict[str, float] = {}
