@@ -18,7 +18,7 @@ from types import ModuleType
 import structlog
 
 from bot.domain.backoff import Backoff
-from bot.encoders.local import use
+from bot.encoders.default import default_encoder
 from bot.jobs import EVERY, Jobs, Tick
 from bot.matrix.client import MatrixClient
 from bot.matrix.session import NoCredentials, WrongAccount, sign_in
@@ -35,6 +35,7 @@ from bot.services.metrics import Metrics
 from bot.services.questions import timekeeping
 from bot.services.rooms import Provisioner
 from bot.services.routing import loading
+from bot.services.routing.rebuilding import Rebuilding
 from bot.services.routing.router import Router
 from bot.web.app import Application, make_app, serve
 from commands import calendar as calendar_commands
@@ -139,7 +140,7 @@ class Bot:
         self._clock = clock
         self._pace = pace or Pace()
         self.network = load_network(settings.network)
-        self.encoding = Encoding(use(), time.monotonic, loading=LOADING_SECONDS)
+        self.encoding = Encoding(default_encoder(), time.monotonic, loading=LOADING_SECONDS)
         self.router = Router(self.network, self.encoding)
         self.instance = instance_of(settings, self.network, self.router)
         self.health = Health()
@@ -183,7 +184,7 @@ class Bot:
             recorded=lambda _count: self.worker.wake(),
             healthy=self.health.synced,
         )
-        self.rebuilding = loading.Rebuilding(self.router, database, clock)
+        self.rebuilding = Rebuilding(self.router, database, clock)
         self.provisioner = Provisioner(self._client, database, instance, clock, progress=progress)
         self.jobs = Jobs(database, instance, clock, TICKS, self._pace.tick)
         database.on_outbox(self.relay.wake)

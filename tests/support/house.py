@@ -27,6 +27,7 @@ from bot.services.instance import Instance
 from bot.services.metrics import Metrics
 from bot.services.rooms import Provisioner
 from bot.services.routing import loading
+from bot.services.routing.rebuilding import Rebuilding
 from bot.services.routing.router import Router
 from commands.dispatch import Dispatcher
 from config import locales
@@ -167,7 +168,7 @@ async def open_house(
     await provisioner.apply()
     async with database.uow("load", clock()) as uow:
         await loading.load(router, uow)
-    rebuilding = loading.Rebuilding(router, database, clock)
+    rebuilding = Rebuilding(router, database, clock)
     tasks = [asyncio.create_task(each.run()) for each in (sync, worker, relay, rebuilding)]
     await sync.caught_up.wait()
     house = House(matrix, database, clock, instance, provisioner)

@@ -14,7 +14,6 @@ from bot.services.instance import Instance
 from bot.services.members import is_away, name
 from bot.services.questions.common import desk_hours
 from bot.services.routing.loading import stored_meaning
-from bot.services.routing.memory import Likeness
 from bot.services.routing.router import text_of
 from config.locales import Translator
 from storage import members, profiles, questions
@@ -97,7 +96,9 @@ async def _candidates(
     memory = instance.router.memory
     text = text_of(question.text, question.language)
     meant = await stored_meaning(uow, instance.router, question.id, text)
-    likeness: Likeness = memory.knowledge.likeness(text.words, text.language, meant)
+    of_answers = memory.answers.likeness(text.words, text.language, meant)
+    of_questions = memory.questions.likeness(text.words, text.language, meant)
+    fits = memory.fits(text, meant)
     load = await questions.open_load(uow.session)
     last = await questions.last_offers(uow.session)
     ever = await questions.asked_ever(uow.session)
@@ -105,14 +106,14 @@ async def _candidates(
     return [
         Candidate(
             user_id=row.user_id,
-            votes=memory.votes(row.user_id, likeness, uow.now, question.id),
-            profile=instance.router.profile(memory.declared.get(row.user_id), text, meant),
+            votes=memory.votes(row.user_id, of_answers, uow.now, question.id),
+            profile=min(max(fits.get(row.user_id, 0.0), 0.0), 1.0),
             clusters=frozenset(row.clusters),
             languages=await _languages(uow, row),
             open_load=load.get(row.user_id, 0),
             recent_asks=recent.get(row.user_id, 0),
             asks=ever.get(row.user_id, 0),
-            not_my_field=memory.not_their_field(row.user_id, likeness),
+            not_my_field=memory.not_their_field(row.user_id, of_questions),
             last_offer_at=last.get(row.user_id),
         )
         for row in rows

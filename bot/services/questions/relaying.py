@@ -4,7 +4,6 @@ A copy follows its original: edits as edits, redactions as redactions, replies a
 other side's copy. Order is the inbox's and the outbox's.
 """
 
-from functools import partial
 from typing import Any
 
 from bot.domain import content
@@ -16,7 +15,7 @@ from bot.services.members import name, pill, tr_for
 from bot.services.questions import offers, turns
 from bot.services.questions.common import asker_shown, card, claimed_by, is_open, patience
 from bot.services.questions.merging import shared, sharing
-from bot.services.routing.loading import keep_meaning
+from bot.services.routing.loading import drop_answer, keep_answer, keep_meaning
 from bot.services.sanitise import people_html
 from bot.services.speech import linked, remember
 from storage import answers, links, questions
@@ -62,16 +61,11 @@ async def _note_answer(uow: Uow, instance: Instance, question: Question, message
             offer.state = OfferState.CLAIMED
             offer.answered_at = offer.answered_at or uow.now
     text = "" if question.private else message.body[:KEPT]
-    uow.session.add(
-        Answer(
-            question_id=question.id,
-            expert=expert,
-            event_id=message.event_id,
-            text=text,
-            at=uow.now,
-        )
+    row = Answer(
+        question_id=question.id, expert=expert, event_id=message.event_id, text=text, at=uow.now
     )
-    uow.then(partial(instance.router.memory.answered, question.id, expert, uow.now))
+    uow.session.add(row)
+    await keep_answer(uow, instance.router, row)
 
 
 async def followed_up(uow: Uow, instance: Instance, question: Question, message: Message) -> bool:
@@ -200,7 +194,7 @@ async def edited(uow: Uow, instance: Instance, message: Message) -> bool:
         question = await questions.get(uow.session, link.subject)
         if question is None:
             continue
-        await _reworded(uow, message)
+        await _reworded(uow, instance, message)
         made = await copy_content(uow, instance, question, message, link.role)
         everybody = frozenset(made["m.mentions"]["user_ids"])
         uow.outbox.send(link.lane, content.replacing(made, link.event_id, everybody))
@@ -208,11 +202,12 @@ async def edited(uow: Uow, instance: Instance, message: Message) -> bool:
     return done
 
 
-async def _reworded(uow: Uow, message: Message) -> None:
+async def _reworded(uow: Uow, instance: Instance, message: Message) -> None:
     assert message.edits is not None
     answer = await answers.by_event(uow.session, message.edits)
     if answer is not None and answer.text:
         answer.text = message.body[:KEPT]
+        await keep_answer(uow, instance.router, answer)
 
 
 async def redacted(uow: Uow, instance: Instance, target: str) -> bool:
@@ -220,20 +215,12 @@ async def redacted(uow: Uow, instance: Instance, target: str) -> bool:
     done = False
     answer = await answers.by_event(uow.session, target)
     if answer is not None:
-        await _taken_back(uow, instance, answer)
+        await drop_answer(uow, instance.router, answer)
     for link in await links.copies(uow.session, target):
         if link.role in ("question.answer", "question.followup"):
             uow.outbox.redact(link.lane, link.event_id)
             done = True
     return done
-
-
-async def _taken_back(uow: Uow, instance: Instance, answer: Answer) -> None:
-    await answers.forget(uow.session, answer.event_id)
-    left = await answers.of(uow.session, answer.question_id)
-    if not any(each.expert == answer.expert for each in left):
-        memory = instance.router.memory
-        uow.then(partial(memory.unanswered, answer.question_id, answer.expert))
 
 
 async def side_of(uow: Uow, root: str | None) -> tuple[Question, Link] | None:

@@ -8,6 +8,7 @@ from functools import partial
 
 from bot.domain import content
 from bot.domain.content import Piece
+from bot.domain.routing.known import Known
 from bot.services.instance import Instance
 from bot.services.members import tr_for
 from bot.services.questions import keeping
@@ -52,12 +53,12 @@ async def suggest(uow: Uow, instance: Instance, question: Question) -> None:
         thread=question.root or None,
         link=link,
         question=question.id,
-        known=list(found),
+        known=[each.number for each in found],
     )
     uow.outbox.react(question.lane, row.ref, HELPED)
 
 
-async def known(uow: Uow, instance: Instance, question: Question) -> dict[int, float]:
+async def known(uow: Uow, instance: Instance, question: Question) -> list[Known]:
     text = text_of(question.text, question.language)
     meant = await stored_meaning(uow, instance.router, question.id, text)
     return instance.router.known(text, meant, {question.id})

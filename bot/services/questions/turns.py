@@ -40,6 +40,7 @@ from bot.services.questions.common import (
     patience,
 )
 from bot.services.questions.experts import Pool
+from bot.services.routing.loading import keep_correction
 from config.locales import N_
 from storage import audit, profiles, questions
 from storage.database import Uow
@@ -262,6 +263,7 @@ async def send_to(uow: Uow, instance: Instance, question: Question, desk: str, b
     question.choice = {"sure": True, "by": by, "runner_up": question.desk}
     await move_card(uow, instance, question, desk)
     question.step, question.wave = Step.NONE, 0
+    await keep_correction(uow, instance.router, question)
     await advance(uow, instance, question)
 
 

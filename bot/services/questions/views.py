@@ -27,7 +27,8 @@ LISTED = 10
 WORKING_DAY = timedelta(hours=8)
 TOO_SMALL = 0.05
 PARTS = {
-    "knows": N_("knowledge"),
+    "active": N_("activity"),
+    "fits": N_("knowledge"),
     "language": N_("language"),
     "cluster": N_("cluster"),
     "load": N_("open questions"),
@@ -202,13 +203,14 @@ def _desk_reason(instance: Instance, question: Question, tr: Translator) -> Piec
         "explicit": N_("it was asked there"),
         "meaning": N_("that is what this desk is for"),
         "words": N_("its words speak of what this desk does"),
+        "corrections": N_("questions like it were sent there"),
         "default": N_("no word pointed to another desk"),
         "coordinator": N_("a coordinator sent it there"),
         "asker": N_("who asked chose it"),
     }
     reason = tr(reasons.get(str(choice.get("by")), reasons["default"]))
     second = choice.get("runner_up")
-    if second is None or choice.get("by") not in ("meaning", "words"):
+    if second is None or choice.get("by") not in ("meaning", "words", "corrections"):
         return reason
     next_best = desk_name(instance, second, tr.language)
     return tr("{reason} (next best: {desk})", reason=reason, desk=next_best)

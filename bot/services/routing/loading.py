@@ -1,63 +1,109 @@
-"""Filling routing's memory from the database, and making the vectors that are missing.
+"""Filling routing's memory from the database, and keeping vectors there.
 
-``load`` reads what is there before anybody is answered. ``rebuild`` encodes what has no vector of
-the present encoder: after the encoder was changed or was out of order, and whenever profiles
-change. Nothing waits for it; a question without a vector is compared by its words meanwhile.
+``load`` reads what is there before anybody is answered. Questions, answers, profiles and the
+descriptions of rooms have vectors, each stored with its encoder's name and a digest of its text;
+what has none that fits is made later (bot.services.routing.rebuilding).
 """
 
-import asyncio
-import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from functools import partial
 
-import structlog
+import numpy as np
 from sqlalchemy import select
 
 from bot.domain.questions import Because, Status
 from bot.domain.roles import Role
-from bot.services.encoding import Text, Vector
+from bot.services.encoding import Text, Vector, Vectors
+from bot.services.language import detect
 from bot.services.routing.memory import Declared, Past
 from bot.services.routing.router import Router, text_of
 from bot.services.routing.vectors import digest, packed, unpacked
-from storage import answers, members, profiles, routing
-from storage.database import Database, Uow
+from storage import answers, profiles, routing
+from storage.answers import Answer
+from storage.database import Uow
 from storage.members import RoleRow
 from storage.questions import Offer, Question
 
-log = structlog.get_logger()
+QUESTION, ANSWER, PROFILE, ROOM = "question", "answer", "profile", "room"
+CHOSEN_BY_PEOPLE = ("asker", "coordinator")
 
-BATCH = 32
-LOOK_SECONDS = 60.0
-"""How often the encoder is asked for what it could not make before."""
-
-QUESTION, PROFILE = "question", "profile"
+Stored = Mapping[str, tuple[str, bytes]]
 
 
 async def load(router: Router, uow: Uow) -> None:
     """Everything, with the vectors there are."""
-    memory, name = router.memory, router.encoding.name or ""
-    stored = await routing.vectors(uow.session, QUESTION, name)
-    for row in await uow.session.scalars(select(Question).where(Question.text != "")):
-        text = text_of(row.text, row.language)
-        memory.put(row.id, text, _still(stored, str(row.id), text), past_of(row))
-    for number, expert, at, helped in await answers.first_by_each(uow.session):
-        memory.answered(number, expert, at)
-        memory.helped(number, helped)
+    await _load_questions(router, uow)
+    await _load_answers(router, uow)
     refused = select(Offer).where(Offer.passed_because == Because.FIELD)
     for offer in await uow.session.scalars(refused):
-        memory.refused(offer.question_id, offer.expert)
-    vectors = await routing.vectors(uow.session, PROFILE, name)
-    for user_id, texts in (await declared(uow)).items():
-        found = [_still(vectors, _part(user_id, place), each) for place, each in enumerate(texts)]
-        memory.declares(user_id, Declared(texts, found))
+        router.memory.refused(offer.question_id, offer.expert)
+    await _load_profiles(router, uow)
+    await _load_rooms(router, uow)
     ranker = await routing.newest_ranker(uow.session)
     if ranker is not None and ranker.used:
         router.weights = ranker.weights
 
 
+async def _load_questions(router: Router, uow: Uow) -> None:
+    stored = await _stored(router, uow, QUESTION)
+    for row in await uow.session.scalars(select(Question).where(Question.text != "")):
+        text = text_of(row.text, row.language)
+        vector = still(stored, str(row.id), text)
+        router.memory.put(row.id, text, vector, past_of(row))
+        if (row.choice or {}).get("by") in CHOSEN_BY_PEOPLE:
+            router.memory.corrected(row.id, row.desk, vector)
+
+
+async def _load_answers(router: Router, uow: Uow) -> None:
+    stored = await _stored(router, uow, ANSWER)
+    given: dict[tuple[int, str], list[Answer]] = {}
+    for row in await uow.session.scalars(select(Answer).order_by(Answer.id)):
+        given.setdefault((row.question_id, row.expert), []).append(row)
+    for (number, expert), rows in given.items():
+        key, text = rows[0].id, joined(rows)
+        router.memory.answered(number, expert, key, rows[0].at)
+        if text.words:
+            router.memory.put_answer(key, text, still(stored, str(key), text))
+
+
+async def _load_profiles(router: Router, uow: Uow) -> None:
+    stored = await _stored(router, uow, PROFILE)
+    for user_id, texts in (await declared(uow, router)).items():
+        found = [still(stored, part(user_id, n), each) for n, each in enumerate(texts)]
+        router.memory.declares(user_id, Declared(tuple(texts), _all(found)))
+
+
+async def _load_rooms(router: Router, uow: Uow) -> None:
+    stored = await _stored(router, uow, ROOM)
+    found = [still(stored, digest(each), each) for each in router.descriptions()]
+    if (vectors := _all(found)) is not None:
+        router.described(vectors)
+
+
+async def _stored(router: Router, uow: Uow, kind: str) -> Stored:
+    return await routing.vectors(uow.session, kind, router.encoding.name or "")
+
+
+def _all(found: Sequence[Vector | None]) -> Vectors | None:
+    """None while one is missing."""
+    there = [each for each in found if each is not None]
+    return np.stack(there) if there and len(there) == len(found) else None
+
+
 def past_of(row: Question) -> Past:
-    public = not row.private and row.status != Status.WITHDRAWN
-    return Past(row.created_at, row.asker, public=public)
+    return Past(row.asker, public=not row.private and row.status != Status.WITHDRAWN)
+
+
+def joined(rows: Sequence[Answer]) -> Text:
+    """What one expert answered to one question, as one text."""
+    words = "\n".join(each.text for each in rows if each.text)
+    return text_of(words, detect(words, ("fr", "nl", "en")).language if words else None)
+
+
+def still(stored: Stored, subject: str, text: Text) -> Vector | None:
+    """The stored vector, if it is that of this text."""
+    kept = stored.get(subject)
+    return unpacked(kept[1]) if kept is not None and kept[0] == digest(text) else None
 
 
 async def stored_meaning(uow: Uow, router: Router, number: int, text: Text) -> Vector | None:
@@ -66,8 +112,17 @@ async def stored_meaning(uow: Uow, router: Router, number: int, text: Text) -> V
     if name is None:
         return None
     kept = await routing.vector(uow.session, QUESTION, str(number), name)
-    found = _still({str(number): kept} if kept else {}, str(number), text)
+    found = still({str(number): kept} if kept else {}, str(number), text)
     return found if found is not None else router.meaning(text)
+
+
+async def save(
+    uow: Uow, router: Router, kind: str, subject: str, text: Text, vector: Vector
+) -> None:
+    if (name := router.encoding.name) is not None:
+        await routing.save_vector(
+            uow.session, kind, subject, name, digest(text), packed(vector)
+        )
 
 
 async def keep_meaning(uow: Uow, router: Router, row: Question) -> None:
@@ -75,126 +130,83 @@ async def keep_meaning(uow: Uow, router: Router, row: Question) -> None:
     Raises ``Unencoded``."""
     text = text_of(row.text, row.language)
     vector = router.meaning(text)
-    if vector is not None and router.encoding.name is not None:
-        await routing.save_vector(
-            uow.session, QUESTION, str(row.id), router.encoding.name, digest(text), packed(vector)
-        )
-    uow.then(lambda: router.memory.put(row.id, text, vector, past_of(row)))
+    if vector is not None:
+        await save(uow, router, QUESTION, str(row.id), text, vector)
+    uow.then(partial(router.memory.put, row.id, text, vector, past_of(row)))
     uow.then(router.wake)
 
 
-async def declared(uow: Uow, user_id: str | None = None) -> dict[str, list[Text]]:
+async def keep_correction(uow: Uow, router: Router, row: Question) -> None:
+    """A person said which desk it belongs to: questions like it will go there."""
+    text = text_of(row.text, row.language)
+    vector = await stored_meaning(uow, router, row.id, text)
+    uow.then(partial(router.memory.corrected, row.id, row.desk, vector))
+
+
+async def keep_answer(uow: Uow, router: Router, row: Answer) -> None:
+    """An expert answered, or changed their answer: its vector is made in the background."""
+    await uow.session.flush()
+    given = await answers.of(uow.session, row.question_id)
+    theirs = [each for each in given if each.expert == row.expert]
+    key, text = theirs[0].id, joined(theirs)
+    uow.then(partial(router.memory.answered, row.question_id, row.expert, key, theirs[0].at))
+    if text.words:
+        uow.then(partial(router.memory.put_answer, key, text, None))
+    uow.then(router.wake)
+
+
+async def drop_answer(uow: Uow, router: Router, row: Answer) -> None:
+    """An answer was taken back."""
+    await answers.forget(uow.session, row.event_id)
+    await routing.forget_vectors(uow.session, ANSWER, [str(row.id)])
+    uow.then(partial(router.memory.unanswered, row.question_id, row.expert))
+    left = await answers.of(uow.session, row.question_id)
+    if theirs := [each for each in left if each.expert == row.expert]:
+        await keep_answer(uow, router, theirs[0])
+
+
+async def declared(uow: Uow, router: Router, user_id: str | None = None) -> dict[str, list[Text]]:
     """What each expert says they know: a text for each desk's topics, and one about themselves."""
     query = select(RoleRow).where(RoleRow.role == Role.EXPERT).order_by(RoleRow.id)
     if user_id is not None:
         query = query.where(RoleRow.user_id == user_id)
-    said: dict[str, list[Text]] = {}
+    said: dict[str, list[str]] = {}
     for row in await uow.session.scalars(query):
-        texts = said.setdefault(row.user_id, [])
-        texts += [Text(row.topics)] if row.topics else []
-    for each, texts in said.items():
+        known = said.setdefault(row.user_id, [])
+        if row.topics and row.topics not in known:
+            known.append(row.topics)
+    for each, words in said.items():
         profile = await profiles.find(uow.session, each)
-        texts += [Text(profile.about)] if profile and profile.about else []
-    return said
+        words += [profile.about] if profile and profile.about else []
+    return {each: [_spoken(words) for words in known] for each, known in said.items() if known}
+
+
+def _spoken(words: str) -> Text:
+    return text_of(words, detect(words, ("fr", "nl", "en")).language)
 
 
 async def redeclared(uow: Uow, router: Router, user_id: str) -> None:
-    """Somebody's profile has changed: its vectors are made when ``rebuild`` next looks."""
+    """Somebody's profile has changed: its vectors are made in the background."""
     await uow.session.flush()
-    texts = (await declared(uow, user_id)).get(user_id)
-    changed = Declared(texts, [None] * len(texts)) if texts else None
-    uow.then(lambda: router.memory.declares(user_id, changed))
+    texts = (await declared(uow, router, user_id)).get(user_id)
+    changed = Declared(tuple(texts)) if texts else None
+    uow.then(partial(router.memory.declares, user_id, changed))
     uow.then(router.wake)
 
 
-class Rebuilding:
-    """The loop that makes missing vectors."""
-
-    def __init__(self, router: Router, database: Database, clock: Callable[[], datetime]) -> None:
-        self._router = router
-        self._database = database
-        self._clock = clock
-
-    async def run(self) -> None:
-        while True:
-            self._router.woken.clear()
-            await self.once()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._router.woken.wait()
-
-    async def once(self) -> int:
-        """Returns how many vectors were made."""
-        if self._router.encoding.name is None:
-            return 0
-        return await self._questions() + await self._profiles()
-
-    async def _questions(self) -> int:
-        made = 0
-        missing = sorted(self._router.memory.without_vector)
-        for start in range(0, len(missing), BATCH):
-            texts = await self._texts(missing[start : start + BATCH])
-            vectors = await self._router.encoding.vectors(list(texts.values()), keep=False)
-            if vectors is None:
-                break
-            await self._save(QUESTION, {str(n): text for n, text in texts.items()}, list(vectors))
-            for (number, text), vector in zip(texts.items(), vectors, strict=True):
-                if number in self._router.memory.without_vector:
-                    self._router.memory.encoded(number, text, vector)
-            made += len(texts)
-        if made:
-            log.info("vectors_made", kind=QUESTION, count=made, encoder=self._name)
-        return made
-
-    async def _texts(self, numbers: Sequence[int]) -> dict[int, Text]:
-        async with self._database.uow("rebuild", self._clock()) as uow:
-            query = select(Question).where(Question.id.in_(numbers), Question.text != "")
-            rows = (await uow.session.scalars(query)).all()
-        return {row.id: text_of(row.text, row.language) for row in rows}
-
-    async def _profiles(self) -> int:
-        made = 0
-        for user_id, known in list(self._router.memory.declared.items()):
-            if all(each is not None for each in known.vectors):
-                continue
-            vectors = await self._router.encoding.vectors(list(known.texts), keep=False)
-            if vectors is None:
-                break
-            if self._router.memory.declared.get(user_id) is not known:
-                continue  # changed meanwhile: its turn comes again
-            texts = {_part(user_id, place): each for place, each in enumerate(known.texts)}
-            await self._save(PROFILE, texts, list(vectors))
-            known.vectors = list(vectors)
-            made += len(texts)
-        return made
-
-    async def _save(self, kind: str, texts: Mapping[str, Text], vectors: Sequence[Vector]) -> None:
-        async with self._database.uow("rebuild", self._clock()) as uow:
-            for (subject, text), vector in zip(texts.items(), vectors, strict=True):
-                await routing.save_vector(
-                    uow.session, kind, subject, self._name, digest(text), packed(vector)
-                )
-            await uow.commit()
-
-    @property
-    def _name(self) -> str:
-        return self._router.encoding.name or ""
-
-
-def _part(user_id: str, place: int) -> str:
-    return f"{user_id} {place}"
-
-
-def _still(stored: Mapping[str, tuple[str, bytes]], subject: str, text: Text) -> Vector | None:
-    """The stored vector, if it is that of this text."""
-    kept = stored.get(subject)
-    return unpacked(kept[1]) if kept is not None and kept[0] == digest(text) else None
-
-
 async def forget(uow: Uow, router: Router, user_id: str, numbers: Sequence[int]) -> None:
-    """A person is erased, with the vectors of what they asked and declared."""
+    """A person is erased, with the vectors of what they asked, answered and declared."""
     await routing.forget_vectors(uow.session, QUESTION, [str(each) for each in numbers])
-    there = await members.roles_of(uow.session, user_id)
-    parts = [_part(user_id, place) for place in range(len(there) + 2)]
-    await routing.forget_vectors(uow.session, PROFILE, parts)
-    uow.then(lambda: router.memory.forget(user_id))
+    given = select(Answer.id).where(Answer.expert == user_id)
+    keys = [str(each) for each in await uow.session.scalars(given)]
+    await routing.forget_vectors(uow.session, ANSWER, keys)
+    await routing.forget_vectors(uow.session, PROFILE, [part(user_id, n) for n in range(_PARTS)])
+    uow.then(partial(router.memory.forget, user_id))
+
+
+_PARTS = 32
+"""More texts than a person declares: one for each desk, and one about themselves."""
+
+
+def part(user_id: str, number: int) -> str:
+    return f"{user_id} {number}"

@@ -2,78 +2,93 @@
 
 Everything here stands in the database too and is read from it at the start. Afterwards each
 transaction that changes it tells so when it is committed: what was rolled back was never known.
+Vectors that are missing are remembered as missing, for the rebuilding (bot.services.routing.loading).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain.routing.ranking import Vote
-from bot.services.encoding import Text, Vector
+from bot.services.encoding import Text, Vector, Vectors
+from bot.services.routing.desks import Correction
 from bot.services.routing.knowledge import Knowledge
+from bot.services.routing.profiles import Profile, ProfileMatcher
 
 Likeness = Mapping[int, float]
-"""How alike earlier questions are to a new one, by number, from 0 to 1."""
+"""How alike earlier questions, or answers, are to a new question, by number, from 0 to 1."""
 
 
 @dataclass(slots=True)
 class Past:
-    """One earlier question: who answered it and when first, whether the asker said it helped,
-    and whether others may be shown it."""
+    """One earlier question: whether others may be shown it, and whether its answer helped.
 
-    asked_at: datetime
+    ``answers`` has for each expert the number their answer is known by, and when they gave it.
+    """
+
     asker: str
     public: bool = True
-    answered: dict[str, datetime] = field(default_factory=dict)
+    answers: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     helped: bool | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Declared:
-    """What an expert says they know, in texts of any language, and the vectors of those."""
+    """What an expert says they know, and the vectors of it, once they are made."""
 
-    texts: Sequence[Text]
-    vectors: Sequence[Vector | None]
+    texts: tuple[Text, ...]
+    vectors: Vectors | None = None
 
 
 class Memory:
     def __init__(self) -> None:
-        self.knowledge = Knowledge()
+        self.questions = Knowledge()
+        self.answers = Knowledge()
         self.past: dict[int, Past] = {}
-        self.without_vector: set[int] = set()
         self.declared: dict[str, Declared] = {}
+        self.corrections: dict[int, Correction] = {}
+        self.questions_without_vector: set[int] = set()
+        self.answers_without_vector: set[int] = set()
         self._answered_by: dict[str, set[int]] = {}
         self._refused_by: dict[str, set[int]] = {}
+        self._profiles: tuple[list[str], ProfileMatcher] | None = None
 
     def put(self, number: int, text: Text, vector: Vector | None, past: Past) -> None:
         """A question is new, or was reworded."""
         known = self.past.get(number)
         if known is not None:
-            past.answered, past.helped = known.answered, known.helped
+            past.answers, past.helped = known.answers, known.helped
         self.past[number] = past
-        self.encoded(number, text, vector)
+        self.put_question(number, text, vector)
 
-    def encoded(self, number: int, text: Text, vector: Vector | None) -> None:
-        self.knowledge.put(number, text.words, text.language, vector)
-        (self.without_vector.add if vector is None else self.without_vector.discard)(number)
+    def put_question(self, number: int, text: Text, vector: Vector | None) -> None:
+        self.questions.put(number, text.words, text.language, vector)
+        _mark(self.questions_without_vector, number, vector)
+
+    def put_answer(self, key: int, text: Text, vector: Vector | None) -> None:
+        self.answers.put(key, text.words, text.language, vector)
+        _mark(self.answers_without_vector, key, vector)
 
     def drop(self, number: int) -> None:
-        """It was taken back, or its asker erased: nothing of it is found any more."""
-        self.knowledge.drop(number)
-        self.without_vector.discard(number)
+        """A question was taken back, or its asker erased: nothing of it is found any more."""
+        self.questions.drop(number)
+        self.questions_without_vector.discard(number)
+        self.corrections.pop(number, None)
         if past := self.past.get(number):
             past.public = False
 
-    def answered(self, number: int, expert: str, at: datetime) -> None:
+    def answered(self, number: int, expert: str, key: int, at: datetime) -> None:
+        """``key`` is the number of the expert's first message in answer to question ``number``."""
         if past := self.past.get(number):
-            past.answered.setdefault(expert, at)
+            past.answers.setdefault(expert, (key, at))
             self._answered_by.setdefault(expert, set()).add(number)
 
     def unanswered(self, number: int, expert: str) -> None:
-        """Their last answer to it was taken back."""
-        if past := self.past.get(number):
-            past.answered.pop(expert, None)
-            self._answered_by.get(expert, set()).discard(number)
+        """The last of what they answered was taken back."""
+        past = self.past.get(number)
+        if past is not None and expert in past.answers:
+            self._forget_answer(past.answers.pop(expert)[0])
+        self._answered_by.get(expert, set()).discard(number)
 
     def helped(self, number: int, helped: bool | None) -> None:
         if past := self.past.get(number):
@@ -84,41 +99,69 @@ class Memory:
         refused = self._refused_by.setdefault(expert, set())
         (refused.add if still else refused.discard)(number)
 
-    def refusals(self, expert: str) -> set[int]:
-        return set(self._refused_by.get(expert, ()))
+    def corrected(self, number: int, desk: str, vector: Vector | None) -> None:
+        """A person said which desk this question belongs to."""
+        if vector is not None:
+            self.corrections[number] = Correction(desk, vector)
 
     def declares(self, expert: str, declared: Declared | None) -> None:
         if declared is None:
             self.declared.pop(expert, None)
         else:
             self.declared[expert] = declared
+        self._profiles = None
 
     def forget(self, user_id: str) -> None:
         """A person was erased."""
-        for number in self._answered_by.pop(user_id, set()):
-            self.past[number].answered.pop(user_id, None)
+        for number in list(self._answered_by.get(user_id, ())):
+            self.unanswered(number, user_id)
         self._refused_by.pop(user_id, None)
-        self.declared.pop(user_id, None)
+        self.declares(user_id, None)
         for number, past in self.past.items():
             if past.asker == user_id:
                 past.asker = ""
                 self.drop(number)
 
     def votes(self, expert: str, likeness: Likeness, now: datetime, but: int) -> tuple[Vote, ...]:
-        """Of every question they answered, ``but`` the one that is asked now."""
-        return tuple(
-            Vote(likeness.get(number, 0.0), now - past.answered[expert], past.helped)
-            for number, past in self._answers_of(expert)
-            if number != but
-        )
-
-    def _answers_of(self, expert: str) -> list[tuple[int, Past]]:
-        return [(each, self.past[each]) for each in sorted(self._answered_by.get(expert, ()))]
+        """Of every question they answered, ``but`` the one that is asked now. ``likeness`` is that
+        of answers."""
+        votes = []
+        for number in sorted(self._answered_by.get(expert, ())):
+            key, at = self.past[number].answers[expert]
+            if number != but:
+                votes.append(Vote(likeness.get(key, 0.0), now - at, self.past[number].helped))
+        return tuple(votes)
 
     def not_their_field(self, expert: str, likeness: Likeness) -> float:
+        """``likeness`` is that of questions."""
         refused = self._refused_by.get(expert, ())
         return max((likeness.get(number, 0.0) for number in refused), default=0.0)
 
     def shown(self) -> set[int]:
         """The answered questions that others may be shown."""
-        return {number for number, past in self.past.items() if past.public and past.answered}
+        return {number for number, past in self.past.items() if past.public and past.answers}
+
+    def fits(self, text: Text, vector: Vector | None) -> dict[str, float]:
+        """How like the question is to what each expert declares, from 0 to 1."""
+        if self._profiles is None:
+            people = sorted(self.declared)
+            profiles = [_profile(self.declared[each]) for each in people]
+            self._profiles = people, ProfileMatcher(profiles)
+        people, matcher = self._profiles
+        if not people:
+            return {}
+        found = matcher.likeness(text.words, text.language, vector).tolist()
+        return dict(zip(people, found, strict=True))
+
+    def _forget_answer(self, key: int) -> None:
+        self.answers.drop(key)
+        self.answers_without_vector.discard(key)
+
+
+def _mark(without: set[int], number: int, vector: Vector | None) -> None:
+    (without.add if vector is None else without.discard)(number)
+
+
+def _profile(declared: Declared) -> Profile:
+    languages = frozenset(each.language for each in declared.texts if each.language)
+    return Profile(tuple(each.words for each in declared.texts), declared.vectors, languages)

@@ -1,4 +1,4 @@
-"""Routing's eyes: what a text means, which desk that is for, who knows about it, what is known.
+"""Routing's eyes: what a text means, which desk that is for, what is known already.
 
 It reads memory and asks pure rules; it changes nothing and waits for nothing. Whoever calls it with
 a text that is not encoded yet is interrupted by ``Unencoded`` (bot.services.encoding).
@@ -6,19 +6,21 @@ a text that is not encoded yet is interrupted by ``Unencoded`` (bot.services.enc
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
-from bot.domain.routing.lean import DeskChoice, Topic, choose_cluster, choose_desk
+from bot.domain.routing.desks import DeskChoice
+from bot.domain.routing.known import Known
 from bot.domain.routing.ranking import FORMULA
-from bot.services.encoding import Encoding, Text, Unencoded, Vector
-from bot.services.routing.memory import Declared, Memory
-from config.network import Cluster, Desk, Network
+from bot.services.encoding import Encoding, Text, Unencoded, Vector, Vectors
+from bot.services.routing.desks import ClusterMatcher, DeskMatcher, describe, sentences
+from bot.services.routing.memory import Memory
+from config.network import Network
 
 T = TypeVar("T")
 
 LONGEST = 4_000
-"""Characters of a text that are looked at; what a question is about stands at its beginning."""
+"""Characters of a text that are looked at; what it is about stands at its beginning."""
 
 
 class Router:
@@ -29,9 +31,12 @@ class Router:
         self.memory = Memory()
         self.woken = asyncio.Event()
         self.weights: Mapping[str, float] = FORMULA
-        self._desks = [_topic(each) for each in network.desks]
-        self._clusters = [_topic(each) for each in network.clusters]
+        self._rooms = [describe(each) for each in network.desks]
+        self._themes = [describe(each) for each in network.clusters]
+        self._desks = DeskMatcher(self._rooms)
+        self._clusters = ClusterMatcher(self._themes)
         self._default = network.default_desk if network.desks else ""
+        self.is_described = False
 
     def wake(self) -> None:
         """There may be vectors to make."""
@@ -41,26 +46,32 @@ class Router:
         """None when there is no encoder to ask, or none that works. Raises ``Unencoded``."""
         return self.encoding.recent(text)
 
+    def descriptions(self) -> Sequence[Text]:
+        """The sentences that describe desks and clusters; their vectors go to ``described``."""
+        return [*sentences(self._rooms), *sentences(self._themes)]
+
+    def described(self, vectors: Vectors) -> None:
+        """From now on desks are told by meaning, not by words alone."""
+        desks = len(sentences(self._rooms))
+        if self._rooms:
+            self._desks = DeskMatcher(self._rooms, vectors[:desks])
+        if self._themes:
+            self._clusters = ClusterMatcher(self._themes, vectors[desks:])
+        self.is_described = True
+
     def desk(self, text: Text, explicit: str | None) -> DeskChoice:
-        return choose_desk(text.words, self._desks, explicit, self._default)
+        corrections = list(self.memory.corrections.values())
+        meant = None if explicit else self.meaning(text)
+        return self._desks.choose(text.words, meant, explicit, self._default, corrections)
 
     def cluster(self, text: Text) -> str | None:
         """The cluster the text speaks of, if it does clearly."""
-        return choose_cluster(text.words, self._clusters)
+        return self._clusters.choose(text.words, self.meaning(text))
 
-    def profile(self, declared: Declared | None, text: Text, vector: Vector | None) -> float:
-        """How well what somebody declares fits a question, from 0 to 1."""
-        if declared is None or vector is None:
-            return 0.0
-        known = [each for each in declared.vectors if each is not None]
-        return max((float(each @ vector) for each in known), default=0.0)
-
-    def known(self, text: Text, vector: Vector | None, but: Collection[int]) -> dict[int, float]:
-        """Earlier questions whose answers may help, with their likeness, the best first."""
-        likeness = self.memory.knowledge.likeness(text.words, text.language, vector)
+    def known(self, text: Text, vector: Vector | None, but: Collection[int]) -> list[Known]:
+        """Earlier questions whose answers may help, the closest first."""
         shown = self.memory.shown().difference(but)
-        best = sorted((each for each in shown if each in likeness), key=lambda n: -likeness[n])
-        return {number: likeness[number] for number in best[:3] if likeness[number] > 0.5}
+        return self.memory.questions.closest(text.words, text.language, vector, shown)
 
 
 async def understood(router: Router, work: Callable[[], Awaitable[T]]) -> T:
@@ -75,8 +86,3 @@ async def understood(router: Router, work: Callable[[], Awaitable[T]]) -> T:
 
 def text_of(words: str, language: str | None) -> Text:
     return Text(words[:LONGEST], language)
-
-
-def _topic(described: Desk | Cluster) -> Topic:
-    listed = [word for several in described.words.values() for word in several]
-    return Topic(described.key, frozenset([*described.name.values(), *listed]))
