@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
-from bot.domain.hours import WorkingHours, add_working_time
+from bot.domain.hours import Calendar
 
 
 class Status(StrEnum):
@@ -55,17 +54,6 @@ class Patience:
     ask_help: timedelta
     close: timedelta
     max_offers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Calendar:
-    """A desk's working hours where it works."""
-
-    hours: WorkingHours
-    zone: ZoneInfo
-
-    def after(self, now: datetime, span: timedelta) -> datetime:
-        return add_working_time(self.hours, self.zone, now, span)
 
 
 @dataclass(frozen=True, slots=True)

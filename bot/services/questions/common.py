@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from bot.domain.content import Piece
 from bot.domain.errors import UserError
-from bot.domain.hours import WorkingHours
-from bot.domain.questions import Calendar, Patience
+from bot.domain.hours import Calendar, WorkingHours
+from bot.domain.questions import Patience
 from bot.domain.roles import Role
+from bot.services.holidays import public_holidays
 from bot.services.instance import Instance
 from bot.services.members import name
 from config import network
@@ -102,7 +103,8 @@ def calendar(instance: Instance, desk: str) -> Calendar:
     found = instance.network.desk(desk)
     hours = found.hours if found else network.WorkingHours()
     days = frozenset(day + 1 for day in hours.days)
-    return Calendar(WorkingHours(days, hours.start, hours.end), instance.zone)
+    opening = WorkingHours(days, hours.start, hours.end)
+    return Calendar(opening, instance.zone, public_holidays(*hours.holidays))
 
 
 async def card(uow: Uow, question: Question) -> Link:
