@@ -1,5 +1,9 @@
-"""``clusterdesk check``: everything that can be wrong before the bot runs, each with a remedy."""
+"""``clusterdesk check``: everything that can be wrong before the bot runs, each with a remedy.
 
+✓ is well, ✗ keeps the bot from running, ! it can do without.
+"""
+
+import asyncio
 import os
 import socket
 import tempfile
@@ -8,8 +12,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.encoders.choice import LOADING, choose
 from bot.matrix.client import MatrixClient
 from bot.matrix.session import NoCredentials, WrongAccount, sign_in
+from bot.services.encoding import Closing, Encoder, EncoderFault, Text
 from bot.services.homeserver import HomeserverError, TokenRejected
 from config.network import load_network
 from config.problems import ConfigError, Problem
@@ -29,14 +35,16 @@ async def check(path: Path, say: Say) -> int:
     failed = _report("configuration", [], say)
     for name, find in _CHECKS.items():
         failed |= _report(name, await find(settings), say)
+    for name, find in _WARNINGS.items():
+        _report(name, await find(settings), say, sign="!")
     return failed
 
 
-def _report(name: str, problems: list[Problem], say: Say) -> int:
+def _report(name: str, problems: list[Problem], say: Say, sign: str = "✗") -> int:
     if not problems:
         say(f"✓ {name}")
     for problem in problems:
-        say(f"✗ {problem}")
+        say(f"{sign} {problem}")
     return 1 if problems else 0
 
 
@@ -111,6 +119,40 @@ async def _web(settings: Settings) -> list[Problem]:
     return []
 
 
+async def _encoder(settings: Settings) -> list[Problem]:
+    routing = settings.routing
+    choice = choose(routing)
+    if choice.encoder is None:
+        return [_lexical(choice.reason, _INSTALL)] if choice.reason else []
+    seconds = routing.timeout if routing.is_endpoint else max(LOADING, routing.timeout)
+    if fault := await _fault_of(choice.encoder, seconds):
+        there = f"Does {routing.encoder}/embeddings answer from here, with this model and key?"
+        return [_lexical(fault, there if routing.is_endpoint else _INSTALL)]
+    if choice.reason:
+        sentence = f"{choice.encoder.name} stands in: {choice.reason}."
+        return [Problem("encoder", sentence, "Install the extra “e5”, or write encoder: use.")]
+    return []
+
+
+async def _fault_of(encoder: Encoder, seconds: float) -> str | None:
+    try:
+        async with asyncio.timeout(seconds):
+            await encoder.encode([Text("network")])
+    except TimeoutError:
+        return f"no answer within {seconds:g} seconds"
+    except EncoderFault as error:
+        return str(error)
+    finally:
+        if isinstance(encoder, Closing):
+            await encoder.close()
+    return None
+
+
+def _lexical(fault: str, remedy: str) -> Problem:
+    return Problem("encoder", f"Questions are routed by words alone: {fault}.", remedy)
+
+
+_INSTALL = "Install clusterdesk with what it depends on, or write encoder: lexical."
 _CHECKS: dict[str, Callable[[Settings], Awaitable[list[Problem]]]] = {
     "network": _network,
     "data_dir": _data_dir,
@@ -118,3 +160,5 @@ _CHECKS: dict[str, Callable[[Settings], Awaitable[list[Problem]]]] = {
     "homeserver": _homeserver,
     "web": _web,
 }
+_WARNINGS: dict[str, Callable[[Settings], Awaitable[list[Problem]]]] = {"encoder": _encoder}
+"""What the bot can do without."""

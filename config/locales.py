@@ -14,7 +14,7 @@ translated later, elsewhere.
 
 import gettext
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -70,7 +70,7 @@ class Translator:
         pattern = "EEEE d'er' MMMM y" if first_in_french else "EEEE d MMMM y"
         return dates.format_date(local, pattern, locale=self._locale)
 
-    def month(self, day: date) -> str:
+    def month(self, day: calendar_dates.date) -> str:
         """“November 2026”."""
         return dates.format_date(day, "MMMM y", locale=self._locale)
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from config import places
 from config.files import parse_yaml, read_yaml
 from config.problems import ConfigError, Problem, fault, problems_in, suggestion
 
@@ -112,6 +113,19 @@ def _weekday(value: Any) -> Any:
     return _WEEKDAYS.index(value)
 
 
+def _place(value: str) -> str:
+    place = places.canonical(value)
+    if place is None:
+        near = places.near(value)
+        remedy = (
+            f"Did you mean {' or '.join(f'“{each}”' for each in near)}?"
+            if near
+            else "Write the two letters of a country, such as BE, or a region of it, such as FR-57."
+        )
+        raise fault(f"The holidays of “{value}” are not known.", remedy)
+    return place
+
+
 def _time(value: Any) -> Any:
     if isinstance(value, time):
         return value
@@ -130,6 +144,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Weekday = Annotated[int, BeforeValidator(_weekday)]
 """0 is Monday; written by name."""
 TimeOfDay = Annotated[time, BeforeValidator(_time)]
+Place = Annotated[str, AfterValidator(_place)]
 Count = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -143,6 +158,8 @@ class WorkingHours(Part):
     days: tuple[Weekday, ...] = (0, 1, 2, 3, 4)
     start: TimeOfDay = time(9)
     end: TimeOfDay = time(17)
+    holidays: tuple[Place, ...] = ()
+    """Countries and regions: closed on days that are public holidays in all of them."""
 
 
 class Cluster(Part):

@@ -83,10 +83,13 @@ def _words(detail: ErrorDetails) -> tuple[str, str]:
 _LIST = ("This must be a list.", "Write one item per line, each after “- ”.")
 _MAP = ("This must hold keys of its own.", "Write them below it, indented, as “key: value”.")
 _YES_NO = ("This must be true or false.", "Write true or false, without quotes.")
+_NUMBER = ("This must be a number.", "Write digits alone, without quotes or a unit.")
 _SENTENCES = {
     "string_type": ("This must be text.", 'Put it in quotes: "…".'),
     "bool_type": _YES_NO,
     "bool_parsing": _YES_NO,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
     "tuple_type": _LIST,
     "list_type": _LIST,
     "dict_type": _MAP,

@@ -34,9 +34,10 @@ from sqlalchemy.exc import ArgumentError
 
 from config.files import read_text, read_yaml
 from config.network import DEFAULT_NETWORK, is_path
-from config.problems import ConfigError, Problem, fault, problems_in, unknown_key
+from config.problems import ConfigError, Problem, fault, problems_in, suggestion, unknown_key
 
 ENVIRONMENT_PREFIX = "CLUSTERDESK_"
+LOCAL_ENCODERS = ("auto", "use", "use+e5", "lexical")
 
 _SERVER_NAME = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,230})(?::[0-9]{1,5})?"
 _USER_ID = re.compile(rf"@[!-9;-~]+:{_SERVER_NAME}")  # Matrix, appendices, "Historical user IDs"
@@ -66,8 +67,30 @@ def _public_url(value: str) -> str:
     return _http_url(value).geturl().rstrip("/")
 
 
-def _http_url(value: str) -> SplitResult:
-    example = "Write it like https://matrix.example.org."
+def _encoder(value: str) -> str:
+    if value in LOCAL_ENCODERS:
+        return value
+    if "/" not in value and ":" not in value:
+        known = suggestion(value, LOCAL_ENCODERS, "It can be")
+        raise fault("This is not an encoder clusterdesk knows.", f"{known} Or write an address.")
+    url = _http_url(value.rstrip("/"), "Write it like https://api.example.org/v1.")
+    if url.query or url.fragment:
+        raise fault(
+            "The encoder's address must end with its path.",
+            "Leave out what follows “?” or “#”; a key belongs into api_key.",
+        )
+    return url.geturl()
+
+
+def _seconds(value: float) -> float:
+    if not 0 < value <= 120:
+        raise fault("Nobody can be kept waiting that long.", "Write seconds: over 0, up to 120.")
+    return value
+
+
+def _http_url(
+    value: str, example: str = "Write it like https://matrix.example.org."
+) -> SplitResult:
     try:
         url = urlsplit(value)
         _ = url.port  # raises when it is not a number
@@ -158,6 +181,8 @@ Database = Annotated[SecretStr, BeforeValidator(_database)]
 CommandPrefix = Annotated[str, AfterValidator(_prefix)]
 Admins = Annotated[tuple[UserId, ...], NoDecode, BeforeValidator(_items), AfterValidator(_people)]
 Encryption = Annotated[bool, AfterValidator(_available)]
+EncoderName = Annotated[str, AfterValidator(_encoder)]
+Seconds = Annotated[float, AfterValidator(_seconds)]
 
 
 class Web(BaseModel):
@@ -173,6 +198,22 @@ class Web(BaseModel):
     @property
     def port(self) -> int:
         return int(self.listen.rpartition(":")[2])
+
+
+class Routing(BaseModel):
+    """How questions are compared with what experts know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    encoder: EncoderName = "auto"
+    model: str | None = None
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
+    timeout: Seconds = 10.0
+
+    @property
+    def is_endpoint(self) -> bool:
+        return self.encoder not in LOCAL_ENCODERS
 
 
 class Settings(BaseSettings):
@@ -201,6 +242,7 @@ class Settings(BaseSettings):
     command_prefix: CommandPrefix = "!"
     encryption: Encryption = False
     web: Web | None = Web()
+    routing: Routing = Routing()
     log_format: Literal["console", "json"] = "console"
     standby: bool = False
 
@@ -265,13 +307,18 @@ def _unknown_keys(data: dict[str, Any], source: str) -> Iterator[Problem]:
     return (unknown_key(source, key, known) for key in data if key not in known)
 
 
+_NESTED = ("WEB__", "ROUTING__")
+"""What follows these is judged with the section's keys."""
+
+
 def _misspelt_variables() -> Iterator[Problem]:
     """Only what comes near a known name: container platforms add variables of their own."""
     known = {name.upper() for name in Settings.model_fields}
     known |= {f"WEB__{name.upper()}" for name in Web.model_fields}
+    known |= {f"ROUTING__{name.upper()}" for name in Routing.model_fields}
     for variable in sorted(os.environ):
         name = variable.upper().removeprefix(ENVIRONMENT_PREFIX)
-        if name == variable.upper() or name in known or name.startswith("WEB__"):
+        if name == variable.upper() or name in known or name.startswith(_NESTED):
             continue
         if nearest := get_close_matches(name, known, n=1, cutoff=0.8):
             yield Problem(
@@ -285,6 +332,7 @@ def _contradictions(settings: Settings, source: str) -> Iterator[Problem]:
     for key in ("access_token", "password"):
         if getattr(settings, key) is not None and getattr(settings, f"{key}_file") is not None:
             yield Problem(source, f"Both {key} and {key}_file are given.", "Remove one of the two.")
+    yield from _contradictions_of(settings.routing, f"{source}, routing")
     if settings.user_id in settings.admins:
         yield Problem(
             f"{source}, admins",
@@ -299,6 +347,23 @@ def _contradictions(settings: Settings, source: str) -> Iterator[Problem]:
         )
 
 
+def _contradictions_of(routing: Routing, where: str) -> Iterator[Problem]:
+    if routing.api_key is not None and routing.api_key_file is not None:
+        yield Problem(where, "Both api_key and api_key_file are given.", "Remove one of the two.")
+    if routing.is_endpoint and not (routing.model or "").strip():
+        yield Problem(
+            f"{where}.model",
+            "An endpoint needs the name of a model.",
+            "Add it: “model: …”, as the endpoint calls it.",
+        )
+    if not routing.is_endpoint and routing.model is not None:
+        yield Problem(
+            f"{where}.model",
+            f"The encoder “{routing.encoder}” has its own model.",
+            "Remove this key, or write the address of an endpoint under encoder.",
+        )
+
+
 def _anchored(settings: Settings, folder: Path) -> Settings:
     paths = {
         key: folder / path.expanduser()
@@ -308,7 +373,11 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
     network = settings.network
     if is_path(network):
         network = str(folder / Path(network).expanduser())
-    return settings.model_copy(update={**paths, "network": network})
+    routing = settings.routing
+    if routing.api_key_file is not None:
+        key_file = folder / routing.api_key_file.expanduser()
+        routing = routing.model_copy(update={"api_key_file": key_file})
+    return settings.model_copy(update={**paths, "network": network, "routing": routing})
 
 
 def _with_secrets(settings: Settings) -> Settings:
@@ -317,7 +386,10 @@ def _with_secrets(settings: Settings) -> Settings:
         for key in ("access_token", "password")
         if (path := getattr(settings, f"{key}_file")) is not None
     }
-    return settings.model_copy(update=secrets)
+    routing = settings.routing
+    if routing.api_key_file is not None:
+        routing = routing.model_copy(update={"api_key": _secret(routing.api_key_file)})
+    return settings.model_copy(update={**secrets, "routing": routing})
 
 
 def _secret(path: Path) -> SecretStr:

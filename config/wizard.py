@@ -113,6 +113,20 @@ web:
   # Where people reach it: makes the links to calendars.
 $public_url
 
+# How questions are compared with what experts know. The encoder is one of
+#   auto       what clusterdesk brings along
+#   use        a small model that runs here, offline
+#   use+e5     more accurate, slower, 95 MB more on disk; needs the extra “e5”
+#   lexical    words alone, no model
+#   https://…  an endpoint that speaks OpenAI's form; questions and profiles are sent there
+routing:
+  encoder: auto
+  # model: …
+  # api_key: …
+  # api_key_file: /run/secrets/embeddings
+  # Seconds an answer may take; without one, words alone decide.
+  # timeout: 10
+
 # console for people, json for machines.
 log_format: console
 

@@ -120,10 +120,13 @@ async def last_offers(session: AsyncSession) -> dict[str, datetime]:
     return {each[0]: each[1] for each in (await session.execute(query)).all()}
 
 
-async def asked_since(session: AsyncSession, since: datetime) -> dict[str, int]:
-    """For each expert, how many offers they have got since then."""
-    query = select(Offer.expert, func.count()).where(Offer.offered_at >= since)
-    return {each[0]: each[1] for each in (await session.execute(query.group_by(Offer.expert)))}
+async def asked_since(session: AsyncSession, since: datetime) -> dict[str, list[datetime]]:
+    """For each expert, when they were asked since then."""
+    query = select(Offer.expert, Offer.offered_at).where(Offer.offered_at >= since)
+    moments: dict[str, list[datetime]] = {}
+    for expert, at in (await session.execute(query.order_by(Offer.id))).all():
+        moments.setdefault(expert, []).append(at)
+    return moments
 
 
 async def asked_ever(session: AsyncSession) -> dict[str, int]:

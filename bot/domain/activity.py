@@ -17,7 +17,7 @@ from enum import Enum, StrEnum
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from bot.domain.hours import WorkingHours, add_working_time, instant, is_open
+from bot.domain.hours import Calendar, instant
 
 DIGEST_GRACE = timedelta(hours=24)
 """A digest later than this is old news."""
@@ -84,14 +84,12 @@ class Fate(Enum):
     DROP = "drop"
 
 
-def fate(
-    asked_at: datetime, nudge_after: timedelta, hours: WorkingHours, zone: ZoneInfo, now: datetime
-) -> Fate:
+def fate(asked_at: datetime, nudge_after: timedelta, office: Calendar, now: datetime) -> Fate:
     """``nudge_after`` is working time. Nobody is nudged at night, even when it was due by day."""
-    due = add_working_time(hours, zone, asked_at, nudge_after)
+    due = office.after(asked_at, nudge_after)
     if now > due + STALE_AFTER:
         return Fate.DROP
-    return Fate.NUDGE if now >= due and is_open(hours, zone, now) else Fate.WAIT
+    return Fate.NUDGE if now >= due and office.is_open(now) else Fate.WAIT
 
 
 def today(now: datetime, zone: ZoneInfo) -> date:

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
-from bot.domain.hours import WorkingHours, add_working_time, next_opening
+from bot.domain.hours import Calendar
 
 FIRST_WAVE = 1
 SECOND_WAVE = 2
@@ -92,21 +91,6 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Calendar:
-    """A desk's working hours where it works."""
-
-    hours: WorkingHours
-    zone: ZoneInfo
-
-    def after(self, now: datetime, span: timedelta) -> datetime:
-        return add_working_time(self.hours, self.zone, now, span)
-
-    def opening(self, now: datetime) -> datetime:
-        """When it opens next: now, while it is open."""
-        return next_opening(self.hours, self.zone, now)
-
-
-@dataclass(frozen=True, slots=True)
 class State:
     """How far a question has come: ``asked`` experts in ``wave`` waves, of whom ``waiting`` have
     neither answered nor passed."""
@@ -174,7 +158,7 @@ def next_turn(
     ``left`` experts may still be asked; ``coordinators`` and ``experts`` are those of the desk,
     without the asker. With ``quiet_hours`` nobody is called before the desk opens.
     """
-    opening = calendar.opening(now)
+    opening = calendar.next_opening(now)
     if quiet_hours and opening > now:
         return WaitForOpening(opening)
     if state.step in ASKING and (turn := _next_offer(state, left, patience, calendar, now)):

@@ -15,7 +15,7 @@ from bot.domain.activity import (
     shares,
 )
 from bot.domain.errors import UserError
-from bot.domain.hours import WorkingHours
+from bot.domain.hours import Calendar, WorkingHours
 from bot.domain.roles import Role
 from commands.parameters import ParseEnvironment
 from commands.parsing import parse
@@ -114,7 +114,7 @@ def test_no_list_crowds_out_another(sizes: list[int], shown: list[int]) -> None:
     ],
 )
 def test_a_nudge_comes_in_working_hours_or_not_at_all(asked: str, now: str, expected: Fate) -> None:
-    assert fate(local(asked), A_DAY, OFFICE, BRUSSELS, local(now)) is expected
+    assert fate(local(asked), A_DAY, Calendar(OFFICE, BRUSSELS), local(now)) is expected
 
 
 def test_the_last_days_end_with_today_where_the_network_is() -> None:

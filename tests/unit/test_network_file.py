@@ -91,6 +91,14 @@ def test_hours_of_a_desk(data: dict[str, Any]) -> None:
     assert (usual.days, usual.start, usual.end) == ((0, 1, 2, 3, 4), time(9), time(17))
 
 
+def test_a_desk_keeps_the_holidays_of_its_places(data: dict[str, Any]) -> None:
+    assert parse_network(data, "small.yaml").desks[0].hours.holidays == ()
+    kept = parse_yaml("holidays: [fr-57, BE, UK, NO]", "small.yaml")["holidays"]
+    data["desks"][0]["hours"]["holidays"] = kept
+    desk = parse_network(data, "small.yaml").desks[0]
+    assert desk.hours.holidays == ("FR-57", "BE", "GB", "NO")
+
+
 def test_rooms_are_found_by_key(data: dict[str, Any]) -> None:
     network = parse_network(data, "small.yaml")
     assert network.cluster("wood") is network.clusters[0]
@@ -153,6 +161,9 @@ def test_lengths_of_time(data: dict[str, Any], written: str, meant: timedelta) -
         ("desks.0.hours.days", ["moonday"], "days no. 1", "not a day", "“monday”"),
         ("desks.0.hours.days", [], "money.hours", "never opens", "at least one day"),
         ("desks.0.hours.end", "08:30", "money.hours", "never opens", "later than the start"),
+        ("desks.0.hours.holidays", ["BEL"], "holidays no. 1", "“BEL” are not known", "“BE”"),
+        ("desks.0.hours.holidays", ["FR-58"], "holidays no. 1", "“FR-58” are not", "“FR-57”"),
+        ("desks.0.hours.holidays", ["?"], "holidays no. 1", "“?” are not known", "two letters"),
         ("desks.0.hours.end", "24:00", "hours.end", "“24:00” is not a time", "08:30"),
         ("desks.0.hours.end", 17, "hours.end", "“17” is not a time", "08:30"),
         ("questions.offer_time", 2, "offer_time", "“2” is not a length of time", "30m"),

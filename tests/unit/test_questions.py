@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.hours import WorkingHours, is_open
+from bot.domain.hours import Calendar, WorkingHours, is_open
 from bot.domain.questions import (
     AskCoordinators,
     AskDesk,
-    Calendar,
     OfferTo,
     Patience,
     Quiet,

@@ -6,7 +6,7 @@ import pytest
 
 from config import wizard
 from config.problems import ConfigError, Problem
-from config.settings import ENVIRONMENT_PREFIX, Settings, Web, load
+from config.settings import ENVIRONMENT_PREFIX, Routing, Settings, Web, load
 
 REQUIRED = """\
 homeserver: https://matrix.example.org
@@ -135,12 +135,63 @@ def test_sslmode_is_said_as_asyncpg_wants_it(write: Write) -> None:
     assert dict(settings.database_url.query) == {"ssl": "require"}
 
 
+# --- the encoder --------------------------------------------------------------------------------
+
+ENDPOINT = "routing: {encoder: 'https://api.example.org/v1/', model: some-model, api_key: SECRET}\n"
+
+
+def test_without_a_word_about_it_the_encoder_is_chosen_for_the_operator(write: Write) -> None:
+    routing = load(write(REQUIRED)).routing
+    assert routing == Routing(encoder="auto", timeout=10)
+    assert not routing.is_endpoint
+
+
+def test_an_endpoint_may_be_the_encoder(write: Write) -> None:
+    routing = load(write(REQUIRED + ENDPOINT)).routing
+    assert routing.is_endpoint
+    assert routing.encoder == "https://api.example.org/v1"
+    assert routing.api_key is not None
+    assert routing.api_key.get_secret_value() == "SECRET"
+
+
+def test_the_endpoints_key_may_be_in_a_file_beside_the_configuration(
+    write: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("SECRET\n")
+    line = ENDPOINT.replace("api_key: SECRET", "api_key_file: key")
+    routing = load(write(REQUIRED + line)).routing
+    assert routing.api_key is not None
+    assert routing.api_key.get_secret_value() == "SECRET"
+    assert routing.api_key_file == tmp_path / "key"
+    (tmp_path / "key").unlink()
+    assert problem(write(REQUIRED + line)).where == str(tmp_path / "key")
+
+
+def test_the_encoder_from_the_environment(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLUSTERDESK_ROUTING__ENCODER", "lexical")
+    monkeypatch.setenv("CLUSTERDESK_ROUTING__TIMEOUT", "2.5")
+    assert load(write(REQUIRED)).routing == Routing(encoder="lexical", timeout=2.5)
+
+
+def test_a_misspelt_variable_of_the_encoder_is_refused(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLUSTERDESK_ROUTING__ENCODR", "lexical")
+    found = problem(write(REQUIRED))
+    assert found.where == "environment, CLUSTERDESK_ROUTING"
+    assert found.remedy == "Did you mean “encoder”?"
+    monkeypatch.delenv("CLUSTERDESK_ROUTING__ENCODR")
+    monkeypatch.setenv("CLUSTERDESK_ROUTNG__ENCODER", "lexical")
+    assert problem(write(REQUIRED)).remedy == "Did you mean CLUSTERDESK_ROUTING__ENCODER?"
+
+
 # --- secrets ------------------------------------------------------------------------------------
 
 SECRETS = """\
 access_token: syt_SECRET
 password: PASSWORD
 database: postgresql://me:DBSECRET@db/name
+routing: {encoder: "https://api.example.org", model: m, api_key: KEYSECRET}
 """
 
 
@@ -160,6 +211,10 @@ def test_secrets_are_never_printed(write: Write) -> None:
         "database: postgresql://me:SECRET@db:SECRET/name",
         "database: [SECRET]",
         "homeserver: https://me:SECRET@example.org",
+        "routing: {encoder: 'https://me:SECRET@example.org'}",
+        "routing: {encoder: 'https://example.org/?key=SECRET'}",
+        "routing: {encoder: SECRET}",
+        "routing: {api_key: [SECRET]}",
     ],
 )
 def test_faults_do_not_repeat_secrets(write: Write, line: str) -> None:
@@ -169,6 +224,13 @@ def test_faults_do_not_repeat_secrets(write: Write, line: str) -> None:
 def test_a_secret_is_given_once(write: Write) -> None:
     found = problem(write(REQUIRED + "access_token: a\naccess_token_file: b\n"))
     assert found.sentence == "Both access_token and access_token_file are given."
+
+
+def test_the_endpoints_key_is_given_once(write: Write) -> None:
+    line = ENDPOINT.replace("}", ", api_key_file: b}")
+    found = problem(write(REQUIRED + line))
+    assert found.where.endswith(", routing")
+    assert found.sentence == "Both api_key and api_key_file are given."
 
 
 def test_a_secret_file_must_hold_something(write: Write, tmp_path: Path) -> None:
@@ -268,6 +330,16 @@ def test_variables_of_a_container_platform_are_no_mistake(
         ("web: {public_url: example.org}", "starts with https", "https://"),
         ("web: yes", "keys of its own", "key: value"),
         ("network: [a]", "must be text", "quotes"),
+        ("routing: {encoder: use+e}", "not an encoder", "Did you mean “use+e5”?"),
+        ("routing: {encoder: openai}", "not an encoder", "auto, lexical, use, use+e5"),
+        ("routing: {encoder: 'ftp://example.org'}", "starts with https", "https://api.example.org"),
+        ("routing: {encoder: 'https://example.org/?k=1'}", "end with its path", "api_key"),
+        ("routing: {encoder: 'https://example.org/v1'}", "name of a model", "model: …"),
+        ("routing: {encoder: use, model: m}", "has its own model", "Remove this key"),
+        ("routing: {timeout: 0}", "kept waiting", "Write seconds"),
+        ("routing: {timeout: .nan}", "must be a number", "Write digits"),
+        ("routing: {timeout: 10s}", "must be a number", "without quotes or a unit"),
+        ("routing: lexical", "keys of its own", "key: value"),
     ],
 )
 def test_a_fault_is_a_sentence_with_a_remedy(
@@ -294,6 +366,7 @@ def test_all_faults_are_told_at_once(write: Write) -> None:
     [
         ("homesever: https://example.org", "Did you mean “homeserver”?"),
         ("web: {publicurl: https://example.org}", "Did you mean “public_url”?"),
+        ("routing: {encoders: auto}", "Did you mean “encoder”?"),
         ("_env_file: x", "Did you mean “access_token_file”?"),
         ("zzz: 1", "keys known here are: access_token,"),
     ],

@@ -5,7 +5,13 @@ Each reason is a fact at one instant: it is looked at anew for every wave.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from bot.domain.availability import Own, is_available
+from bot.domain.hours import Calendar
+
+NOTHING_SAID = Own()
 
 
 class Bar(StrEnum):
@@ -13,48 +19,36 @@ class Bar(StrEnum):
 
     ASKER = "asker"
     ASKED = "asked"
-    AWAY = "away"
-    OFF = "off"
-    """Out of their working hours, or on holiday."""
-    BUSY = "busy"
-    """Passed for lack of time, not long ago."""
-    CEILING = "ceiling"
     PRIVATE = "private"
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """``is_at_work`` by their own hours and holidays; ``asks_this_week`` counts seven days;
-    ``ceiling`` is how many a week they may be asked, None for any number."""
+    """``own`` is what somebody said of when they may be asked, ``asked`` the moments they were, at
+    least those of the last week."""
 
     user_id: str
-    is_away: bool = False
-    is_at_work: bool = True
-    is_busy: bool = False
-    asks_this_week: int = 0
-    ceiling: int | None = None
+    own: Own = NOTHING_SAID
+    asked: tuple[datetime, ...] = ()
 
 
 def bar(
     person: Presence,
+    desk: Calendar,
     asker: str,
     already_asked: Collection[str],
+    now: datetime,
     allowed: Collection[str] | None = None,
 ) -> Bar | None:
-    """What keeps the person from being asked. ``allowed`` is None when everybody may read the
-    question, else who may: those whom the asker or the coordinator named."""
+    """What keeps the person from being asked at a desk with these hours. ``allowed`` is None when
+    everybody may read the question, else who may: those whom its asker or the coordinator named."""
     if person.user_id == asker:
         return Bar.ASKER
     if person.user_id in already_asked:
         return Bar.ASKED
     if allowed is not None and person.user_id not in allowed:
         return Bar.PRIVATE
-    if person.is_away:
-        return Bar.AWAY
-    if not person.is_at_work:
-        return Bar.OFF
-    if person.is_busy:
-        return Bar.BUSY
-    if person.ceiling is not None and person.asks_this_week >= person.ceiling:
-        return Bar.CEILING
+    if not is_available(person.own, desk, person.asked, now):
+        return Bar.UNAVAILABLE
     return None

@@ -54,7 +54,7 @@ def _fate(instance: Instance, loose: LooseQuestion, now: datetime) -> Fate:
     """By the hours of the first desk: those of the network."""
     office = calendar(instance, instance.network.desks[0].key)
     nudge_after = instance.network.activity.nudge_after
-    return fate(loose.asked_at, nudge_after, office.hours, office.zone, now)
+    return fate(loose.asked_at, nudge_after, office, now)
 
 
 async def _forget(uow: Uow, instance: Instance) -> None:

@@ -7,10 +7,10 @@ from bot.domain import content
 from bot.domain.content import Piece
 from bot.domain.questions import Because
 from bot.domain.roles import Role
-from bot.services.holidays import country_name
+from bot.services.holidays import place_name
 from bot.services.instance import Instance
-from bot.services.questions.common import desk_hours, desk_name, short
-from bot.services.questions.experts import WEEK
+from bot.services.questions.common import calendar, desk_name, short
+from bot.services.questions.experts import WEEK, own_hours
 from bot.services.questions.views import numbered
 from bot.services.routing.loading import redeclared
 from config.locales import Translator
@@ -102,17 +102,19 @@ async def _desk(instance: Instance, row: RoleRow, tr: Translator) -> Piece:
 
 
 def _hours(instance: Instance, desk: str, profile: Profile, tr: Translator) -> Piece:
-    office = desk_hours(instance, desk, profile)
-    days = ", ".join(tr.weekday(each) for each in sorted(office.hours.days))
+    hours = own_hours(profile, calendar(instance, desk))
+    days = ", ".join(tr.weekday(each) for each in sorted(hours.days))
     told = tr(
         "You are asked {days}, from {start} to {end}",
         days=days,
-        start=f"{office.hours.start:%H:%M}",
-        end=f"{office.hours.end:%H:%M}",
+        start=f"{hours.start:%H:%M}",
+        end=f"{hours.end:%H:%M}",
     )
     if profile.country is None:
         return told
-    holidays = tr("not on the holidays of {country}", country=country_name(profile.country))
+    holidays = tr(
+        "not on the holidays of {country}", country=place_name(profile.country, tr.language)
+    )
     return content.join(", ", [told, holidays])
 
 
@@ -123,14 +125,12 @@ async def _asks(
     ceiling = profile.ceiling or instance.network.questions.weekly_ceiling
     return tr(
         "Asked in the last seven days: {n}, at most {ceiling}",
-        n=week.get(expert, 0),
+        n=len(week.get(expert, ())),
         ceiling=ceiling,
     )
 
 
-async def _refused(
-    uow: Uow, instance: Instance, expert: str, tr: Translator
-) -> Sequence[Piece]:
+async def _refused(uow: Uow, instance: Instance, expert: str, tr: Translator) -> Sequence[Piece]:
     """What they said is not their field, which counts against similar questions."""
     found = await questions.passed_because(uow.session, expert, Because.FIELD)
     told = []

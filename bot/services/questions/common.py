@@ -1,13 +1,14 @@
 """What every part of the questions feature needs: texts, people and places of one question."""
 
 from collections.abc import Sequence
-from datetime import time, timedelta
+from datetime import timedelta
 
 from bot.domain.content import Piece
 from bot.domain.errors import UserError
-from bot.domain.hours import WorkingHours
-from bot.domain.questions import Calendar, Patience
+from bot.domain.hours import Calendar, WorkingHours
+from bot.domain.questions import Patience
 from bot.domain.roles import Role
+from bot.services.holidays import public_holidays
 from bot.services.instance import Instance
 from bot.services.members import name
 from config import network
@@ -15,7 +16,6 @@ from config.locales import N_, Translator
 from storage import links, members, questions, rooms
 from storage.database import Uow
 from storage.links import Link
-from storage.profiles import Profile
 from storage.questions import OPEN_STATUSES, Question
 
 EXCERPT = 80
@@ -116,21 +116,12 @@ def patience(instance: Instance, question: Question) -> Patience:
 
 
 def calendar(instance: Instance, desk: str) -> Calendar:
-    """The desk's; ordinary ones for a desk that has left the network file."""
-    return desk_hours(instance, desk, None)
-
-
-def desk_hours(instance: Instance, desk: str, profile: Profile | None) -> Calendar:
-    """An expert's hours at a desk: their own where they said so."""
+    """The desk's; ordinary hours for a desk that has left the network file."""
     found = instance.network.desk(desk)
     hours = found.hours if found else network.WorkingHours()
     days = frozenset(day + 1 for day in hours.days)
-    start, end = hours.start, hours.end
-    if profile is not None:
-        days = frozenset(profile.days) if profile.days else days
-        start = time.fromisoformat(profile.starts) if profile.starts else start
-        end = time.fromisoformat(profile.ends) if profile.ends else end
-    return Calendar(WorkingHours(days, start, end), instance.zone)
+    opening = WorkingHours(days, hours.start, hours.end)
+    return Calendar(opening, instance.zone, public_holidays(*hours.holidays))
 
 
 async def card(uow: Uow, question: Question) -> Link | None:

@@ -2,17 +2,20 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 from bot.domain import content
+from bot.domain.availability import Own
 from bot.domain.content import Piece
+from bot.domain.hours import Calendar, Holidays, WorkingHours
 from bot.domain.roles import Role
 from bot.domain.routing.filters import Bar, Presence, bar
 from bot.domain.routing.ranking import Candidate, QuestionFacts, Ranked, Why, pick, rank
+from bot.services.holidays import public_holidays
 from bot.services.instance import Instance
 from bot.services.members import is_away, name
-from bot.services.questions.common import desk_hours
+from bot.services.questions.common import calendar
 from bot.services.routing.loading import stored_meaning
 from bot.services.routing.router import text_of
 from config.locales import Translator
@@ -23,6 +26,8 @@ from storage.profiles import Profile
 from storage.questions import Question
 
 WEEK = timedelta(days=7)
+EVER = WorkingHours(frozenset(range(1, 8)), time.min, time.max)
+"""Where a network has no quiet hours."""
 RECENT = 20
 """The desk's newest questions, among which an expert's share is looked at."""
 
@@ -52,10 +57,18 @@ async def pool(
     unless ``may_read_all``, to propose them to the asker."""
     rows = await members.roles(uow.session, Role.EXPERT, question.desk)
     allowed = () if question.private and not may_read_all else None
+    asked = await questions.asked_since(uow.session, uow.now - WEEK)
+    quiet = instance.network.questions.quiet_hours
+    desk = calendar(instance, question.desk) if quiet else Calendar(EVER, instance.zone)
     barred: dict[str, Bar] = {}
     for row in rows:
-        present = await _presence(uow, instance, row)
-        if (found := bar(present, question.asker, already_asked, allowed)) is not None:
+        present = Presence(
+            row.user_id,
+            await own(uow, instance, row.user_id, desk),
+            tuple(asked.get(row.user_id, ())),
+        )
+        found = bar(present, desk, question.asker, already_asked, uow.now, allowed)
+        if found is not None:
             barred[row.user_id] = found
     free = [row for row in rows if row.user_id not in barred]
     candidates = await _candidates(uow, instance, question, free) if free else []
@@ -66,25 +79,37 @@ async def pool(
     return Pool(ranked, candidates, barred)
 
 
-async def _presence(uow: Uow, instance: Instance, row: RoleRow) -> Presence:
-    profile = await profiles.find(uow.session, row.user_id)
-    week = await questions.asked_since(uow.session, uow.now - WEEK)
-    ceiling = profile.ceiling if profile and profile.ceiling else None
-    busy_until = profile.busy_until if profile else None
-    return Presence(
-        row.user_id,
-        is_away=is_away(await members.find(uow.session, row.user_id), uow.now),
-        is_at_work=_is_at_work(uow, instance, row.desk, profile),
-        is_busy=busy_until is not None and uow.now < busy_until,
-        asks_this_week=week.get(row.user_id, 0),
-        ceiling=ceiling or instance.network.questions.weekly_ceiling,
+async def own(uow: Uow, instance: Instance, user_id: str, desk: Calendar) -> Own:
+    """What an expert said of when they may be asked. Where the network has no quiet hours, hours do
+    not count."""
+    profile = await profiles.find(uow.session, user_id)
+    member = await members.find(uow.session, user_id)
+    knobs = instance.network.questions
+    away, until = is_away(member, uow.now), member.away_until if member else None
+    if profile and profile.busy_until and profile.busy_until > uow.now and not away:
+        away, until = True, profile.busy_until
+    return Own(
+        hours=own_hours(profile, desk) if knobs.quiet_hours else None,
+        holidays=own_holidays(profile) if knobs.quiet_hours else None,
+        ceiling=(profile.ceiling if profile else None) or knobs.weekly_ceiling,
+        is_away=away,
+        away_until=until,
     )
 
 
-def _is_at_work(uow: Uow, instance: Instance, desk: str, profile: Profile | None) -> bool:
-    if not instance.network.questions.quiet_hours:
-        return True
-    return desk_hours(instance, desk, profile).opening(uow.now) == uow.now
+def own_hours(profile: Profile | None, desk: Calendar) -> WorkingHours:
+    """The desk's, but for what somebody said about themselves."""
+    if profile is None:
+        return desk.hours
+    return WorkingHours(
+        frozenset(profile.days) if profile.days else desk.hours.days,
+        time.fromisoformat(profile.starts) if profile.starts else desk.hours.start,
+        time.fromisoformat(profile.ends) if profile.ends else desk.hours.end,
+    )
+
+
+def own_holidays(profile: Profile | None) -> Holidays | None:
+    return public_holidays(profile.country) if profile and profile.country else None
 
 
 async def _candidates(

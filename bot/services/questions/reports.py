@@ -40,8 +40,8 @@ def figures(asked: Sequence[Question], offers: Sequence[Offer]) -> Month:
     """Of the questions of one desk and month, without those that were taken back."""
     counted = [each for each in asked if each.status != Status.WITHDRAWN]
     numbers = {each.id for each in counted}
-    times = [
-        each.first_answer_at - each.created_at
+    seconds = [
+        (each.first_answer_at - each.created_at).total_seconds()
         for each in counted
         if each.first_answer_at is not None
     ]
@@ -52,8 +52,8 @@ def figures(asked: Sequence[Question], offers: Sequence[Offer]) -> Month:
     asks = sum(by_expert.values())
     return Month(
         asked=len(counted),
-        answered=len(times),
-        first_answer=median(times) if times else None,
+        answered=len(seconds),
+        first_answer=timedelta(seconds=median(seconds)) if seconds else None,
         asks=asks,
         busiest=max(by_expert.values(), default=0) / asks if asks else 0.0,
     )

@@ -32,11 +32,12 @@ async def suggest(uow: Uow, instance: Instance, question: Question) -> None:
     found = await known(uow, instance, question)
     tr = await tr_for(uow, instance, question.asker)
     shown = []
-    for number, likeness in found.items():
-        line = await _line(uow, instance, number, tr, question.asker)
+    for each in found:
+        line = await _line(uow, instance, each.number, tr, question.asker)
         if line is not None:
             shown.append(line)
-            uow.session.add(Suggestion(question_id=question.id, known_id=number, likeness=likeness))
+            row = Suggestion(question_id=question.id, known_id=each.number, likeness=each.likeness)
+            uow.session.add(row)
     if not shown:
         return
     piece = content.lines(
@@ -45,7 +46,7 @@ async def suggest(uow: Uow, instance: Instance, question: Question) -> None:
         tr("👍 if it answers {number}. If not, do nothing.", number=label(question.id)),
     )
     link = linked(uow, "question.known", question.id, author=question.asker)
-    row = say(
+    sent = say(
         uow,
         question.lane,
         piece,
@@ -55,7 +56,7 @@ async def suggest(uow: Uow, instance: Instance, question: Question) -> None:
         question=question.id,
         known=[each.number for each in found],
     )
-    uow.outbox.react(question.lane, row.ref, HELPED)
+    uow.outbox.react(question.lane, sent.ref, HELPED)
 
 
 async def known(uow: Uow, instance: Instance, question: Question) -> list[Known]:

@@ -232,7 +232,7 @@ async def _learn_from_pass(
         profile = await profiles.get(uow.session, expert)
         tomorrow = uow.now.astimezone(instance.zone).date() + timedelta(days=1)
         morning = instant(tomorrow, time(0), instance.zone)
-        profile.busy_until = calendar(instance, question.desk).opening(morning)
+        profile.busy_until = calendar(instance, question.desk).next_opening(morning)
 
 
 async def assign(uow: Uow, instance: Instance, question: Question, expert: str, by: str) -> None:

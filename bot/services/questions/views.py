@@ -1,7 +1,7 @@
 """Questions as people look at them: lists, a desk's board, and why an expert was asked."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain import content
 from bot.domain.content import Piece
@@ -99,7 +99,8 @@ async def board(uow: Uow, instance: Instance, desk: str, tr: Translator, viewer:
     found = await questions.open_in(uow.session, desk)
     if not found:
         return content.lines(title, tr("Nothing is waiting."))
-    overdue, others = [], []
+    overdue: list[Piece] = []
+    others: list[Piece] = []
     for each in found:
         row = await _board_line(uow, instance, each, tr, viewer)
         (overdue if _is_overdue(instance, each, uow.now) else others).append(row)

@@ -55,7 +55,7 @@ def describe(room: Desk | Cluster) -> Described:
     for language, words in room.words.items():
         for start in range(0, len(words), WORDS_AT_A_TIME):
             sentences.append(Text(", ".join(words[start : start + WORDS_AT_A_TIME]), language))
-    if isinstance(room, Desk):
+    if isinstance(room, Desk) and room.asks:
         sentences += [Text(ask, language) for language, asks in room.asks.items() for ask in asks]
     return Described(
         room.key, Topic(room.key, frozenset([*room.name.values(), *listed])), tuple(sentences)

@@ -120,9 +120,7 @@ async def save(
     uow: Uow, router: Router, kind: str, subject: str, text: Text, vector: Vector
 ) -> None:
     if (name := router.encoding.name) is not None:
-        await routing.save_vector(
-            uow.session, kind, subject, name, digest(text), packed(vector)
-        )
+        await routing.save_vector(uow.session, kind, subject, name, digest(text), packed(vector))
 
 
 async def keep_meaning(uow: Uow, router: Router, row: Question) -> None:

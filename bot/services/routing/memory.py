@@ -2,7 +2,7 @@
 
 Everything here stands in the database too and is read from it at the start. Afterwards each
 transaction that changes it tells so when it is committed: what was rolled back was never known.
-Vectors that are missing are remembered as missing, for the rebuilding (bot.services.routing.loading).
+Vectors that are missing are remembered as missing (bot.services.routing.rebuilding makes them).
 """
 
 from collections.abc import Mapping

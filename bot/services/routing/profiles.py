@@ -62,7 +62,8 @@ def _mean(vectors: Vectors | None) -> NDArray[np.float32] | None:
     if vectors is None or not vectors.any():
         return None
     mean: NDArray[np.float32] = vectors.mean(axis=0)
-    return mean / np.float32(np.linalg.norm(mean) or 1.0)
+    length = np.float32(np.linalg.norm(mean) or 1.0)
+    return (mean / length).astype(np.float32)
 
 
 def _cosine(mean: NDArray[np.float32] | None, vector: NDArray[np.float32]) -> float:

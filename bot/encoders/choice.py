@@ -1,0 +1,92 @@
+"""Which encoder the configuration names, and why it is another one, or none, when it is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+
+import numpy as np
+
+from bot.encoders.endpoint import EndpointEncoder
+from bot.encoders.local import LocalEncoder, e5, use
+from bot.services.encoding import Encoder, Encoding, Text, Vectors
+from config.settings import Routing
+
+LOADING = 60.0
+"""Seconds a model of our own may take to be read from a slow disk."""
+LOCAL_BATCH = 8
+"""Few enough texts that a question waits a moment only while stored ones are encoded again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``missing`` names the package for want of which this is not what was asked for."""
+
+    encoder: Encoder | None
+    missing: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        return f"the package {self.missing} is not installed" if self.missing else None
+
+
+def choose(routing: Routing) -> Choice:
+    """No model is loaded and nobody is asked: that happens with the first text."""
+    if routing.is_endpoint:
+        return Choice(_endpoint(routing))
+    missing: str | None = None
+    for make in _LOCAL[routing.encoder]:
+        try:
+            return Choice(make(), missing)
+        except PackageNotFoundError as error:
+            missing = missing or error.name
+    return Choice(None, missing)
+
+
+def encoder_for(routing: Routing) -> Encoder | None:
+    return choose(routing).encoder
+
+
+def encoding_for(routing: Routing, clock: Callable[[], float]) -> Encoding:
+    """``clock`` gives seconds that only run forward."""
+    choice = choose(routing)
+    local = not routing.is_endpoint
+    return Encoding(
+        choice.encoder,
+        clock,
+        timeout=routing.timeout,
+        loading=max(LOADING, routing.timeout) if local else None,
+        batch=LOCAL_BATCH if local else 32,
+        reason=choice.reason,
+    )
+
+
+def _endpoint(routing: Routing) -> EndpointEncoder:
+    key = routing.api_key.get_secret_value() if routing.api_key else None
+    return EndpointEncoder(routing.encoder, routing.model or "", key)
+
+
+class _SideBySide:
+    """Two encoders as one: the dot product of its vectors is the mean of theirs."""
+
+    def __init__(self, first: LocalEncoder, second: LocalEncoder) -> None:
+        self._both = (first, second)
+        self.name = f"{first.name}+{second.name}"
+        self.dimension = first.dimension + second.dimension
+
+    async def encode(self, texts: Sequence[Text]) -> Vectors:
+        parts = [await each.encode(texts) for each in self._both]
+        vectors: Vectors = np.concatenate(parts, axis=1) * np.float32(np.sqrt(0.5))
+        return vectors
+
+
+def _use_and_e5() -> Encoder:
+    return _SideBySide(use(), e5())
+
+
+_LOCAL: Mapping[str, Sequence[Callable[[], Encoder]]] = {
+    "auto": (use,),
+    "use": (use,),
+    "use+e5": (_use_and_e5, use),
+    "lexical": (),
+}
+"""What makes each: the first whose packages are there."""
