@@ -70,9 +70,9 @@ class Translator:
         pattern = "EEEE d'er' MMMM y" if first_in_french else "EEEE d MMMM y"
         return dates.format_date(local, pattern, locale=self._locale)
 
-    def month(self, day: calendar_dates.date) -> str:
+    def month(self, year: int, month: int) -> str:
         """“November 2026”."""
-        return dates.format_date(day, "MMMM y", locale=self._locale)
+        return dates.format_date(datetime(year, month, 1), "MMMM y", locale=self._locale)  # noqa: DTZ001
 
     def weekday(self, iso: int) -> str:
         """“Mon” for 1."""

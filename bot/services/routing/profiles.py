@@ -52,8 +52,8 @@ class ProfileMatcher:
             return letters
         meaning = np.array([_cosine(mean, vector) for mean in self._means], dtype=np.float32)
         weights = np.array([_weight(language, each) for each in self._languages], dtype=np.float32)
-        likeness: NDArray[np.float32] = (meaning + weights * letters) / (1 + weights)
-        return likeness
+        likeness = (meaning + weights * letters) / (1 + weights)
+        return likeness.astype(np.float32)
 
 
 def _mean(vectors: Vectors | None) -> NDArray[np.float32] | None:
