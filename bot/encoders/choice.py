@@ -13,7 +13,7 @@ from config.settings import Routing
 
 LOADING = 60.0
 """Seconds a model of our own may take to be read from a slow disk."""
-LOCAL_BATCH = 8
+LOCAL_BATCH = 4
 """Few enough texts that a question waits a moment only while stored ones are encoded again."""
 
 
