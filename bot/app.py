@@ -18,7 +18,7 @@ from types import ModuleType
 import structlog
 
 from bot.domain.backoff import Backoff
-from bot.encoders.default import default_encoder
+from bot.encoders.choice import encoding_for
 from bot.jobs import EVERY, Jobs, Tick
 from bot.matrix.client import MatrixClient
 from bot.matrix.session import NoCredentials, WrongAccount, sign_in
@@ -27,7 +27,6 @@ from bot.matrix.worker import Worker
 from bot.outbox import Relay
 from bot.services import activity, calendar, control, housekeeping
 from bot.services.direct import DirectRooms
-from bot.services.encoding import Encoding
 from bot.services.health import Health
 from bot.services.homeserver import HomeserverError, TokenRejected
 from bot.services.instance import Instance
@@ -72,8 +71,6 @@ TICKS: Mapping[str, Tick] = {
 STANDBY_SECONDS = 5.0
 TOKEN_POLL_SECONDS = 15.0
 ROOMS_AT_ONCE = 4
-LOADING_SECONDS = 60.0
-"""What an encoder may take to load its model, the first time."""
 
 
 class AnotherBotRuns(Exception):
@@ -140,7 +137,7 @@ class Bot:
         self._clock = clock
         self._pace = pace or Pace()
         self.network = load_network(settings.network)
-        self.encoding = Encoding(default_encoder(), time.monotonic, loading=LOADING_SECONDS)
+        self.encoding = encoding_for(settings.routing, time.monotonic)
         self.router = Router(self.network, self.encoding)
         self.instance = instance_of(settings, self.network, self.router)
         self.health = Health()

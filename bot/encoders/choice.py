@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 
-import numpy as np
-
+from bot.encoders.default import use_alone, use_and_e5
 from bot.encoders.endpoint import EndpointEncoder
-from bot.encoders.local import LocalEncoder, e5, use
-from bot.services.encoding import Encoder, Encoding, Text, Vectors
+from bot.services.encoding import Encoder, Encoding
 from config.settings import Routing
 
 LOADING = 60.0
@@ -36,7 +34,8 @@ def choose(routing: Routing) -> Choice:
     missing: str | None = None
     for make in _LOCAL[routing.encoder]:
         try:
-            return Choice(make(), missing)
+            # Whoever asks for what there is misses nothing.
+            return Choice(make(), None if routing.encoder == "auto" else missing)
         except PackageNotFoundError as error:
             missing = missing or error.name
     return Choice(None, missing)
@@ -65,28 +64,10 @@ def _endpoint(routing: Routing) -> EndpointEncoder:
     return EndpointEncoder(routing.encoder, routing.model or "", key)
 
 
-class _SideBySide:
-    """Two encoders as one: the dot product of its vectors is the mean of theirs."""
-
-    def __init__(self, first: LocalEncoder, second: LocalEncoder) -> None:
-        self._both = (first, second)
-        self.name = f"{first.name}+{second.name}"
-        self.dimension = first.dimension + second.dimension
-
-    async def encode(self, texts: Sequence[Text]) -> Vectors:
-        parts = [await each.encode(texts) for each in self._both]
-        vectors: Vectors = np.concatenate(parts, axis=1) * np.float32(np.sqrt(0.5))
-        return vectors
-
-
-def _use_and_e5() -> Encoder:
-    return _SideBySide(use(), e5())
-
-
 _LOCAL: Mapping[str, Sequence[Callable[[], Encoder]]] = {
-    "auto": (use,),
-    "use": (use,),
-    "use+e5": (_use_and_e5, use),
+    "auto": (use_and_e5, use_alone),
+    "use": (use_alone,),
+    "use+e5": (use_and_e5, use_alone),
     "lexical": (),
 }
 """What makes each: the first whose packages are there."""

@@ -78,7 +78,9 @@ def last_month(now: datetime, zone: ZoneInfo) -> date:
 
 
 def shown(found: Month, instance: Instance, desk: str, first: date, tr: Translator) -> Piece:
-    title = content.bold(f"{desk_name(instance, desk, tr.language)} · {tr.month(first.year, first.month)}")
+    title = content.bold(
+        f"{desk_name(instance, desk, tr.language)} · {tr.month(first.year, first.month)}"
+    )
     if not found.asked:
         return content.lines(title, tr("No questions."))
     return content.lines(
