@@ -29,7 +29,7 @@ from bot.domain.incoming import (
 from bot.domain.roles import allows
 from bot.services import activity, calendar, members, rooms
 from bot.services.instance import Instance
-from bot.services.questions import asking, closing, relaying
+from bot.services.questions import asking, relaying, withdrawing
 from commands import conversation
 from commands.context import Context
 from commands.parameters import ParseEnvironment
@@ -277,7 +277,7 @@ class Dispatcher:
     async def _redaction(self, uow: Uow, redaction: Redaction) -> None:
         question = await asking.of_source(uow, redaction.target)
         if question is not None:
-            await closing.withdrawn(uow, self._instance, question)
+            await withdrawing.withdrawn(uow, self._instance, question)
         elif not await relaying.redacted(uow, self._instance, redaction.target):
             await calendar.withdrawn(uow, self._instance, redaction.target)
             await activity.redacted(uow, redaction.target)
@@ -289,7 +289,7 @@ class Dispatcher:
             return
         await members.membership_changed(uow, self._instance, change)
         if change.user_id != me and change.membership in ("leave", "ban"):
-            await closing.asker_left(uow, self._instance, change.room_id, change.user_id)
+            await withdrawing.asker_left(uow, self._instance, change.room_id, change.user_id)
 
 
 async def _is_direct(uow: Uow, room: Room | None, room_id: str) -> bool:

@@ -50,7 +50,11 @@ async def expert_add(
 ) -> None:
     profile = people.Profile(desk, cluster, lang, topics)
     await people.appoint(ctx.uow, ctx.instance, person, Role.EXPERT, profile, by=ctx.sender)
-    ctx.done()
+    if await people.is_here(ctx.uow, person):
+        ctx.done()
+    else:
+        who = content.code(person)
+        ctx.reply(ctx.tr("Done. {who} is not in the network yet: asked once they join.", who=who))
 
 
 @command(

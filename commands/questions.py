@@ -15,6 +15,7 @@ from bot.services.questions import (
     correcting,
     keeping,
     merging,
+    relaying,
     reports,
     turns,
     views,
@@ -113,7 +114,10 @@ async def ask(
     summary=N_("Questions: yours, all that are open, or those that wait for you"),
 )
 async def list_questions(ctx: Context, which: Which = "mine") -> None:
-    ctx.reply(await views.listing(ctx.uow, ctx.instance, ctx.sender, which, ctx.tr))
+    shown = await views.listing(
+        ctx.uow, ctx.instance, ctx.sender, which, ctx.tr, alone=ctx.is_direct
+    )
+    ctx.reply(shown)
 
 
 @command(
@@ -399,6 +403,7 @@ async def on_draft(ctx: Context, link: Link | None, key: str) -> None:
     asked = asking.Asked(
         asker=ctx.sender,
         text=link.data["text"],
+        private=bool(link.data.get("private")),
         lane=ctx.lane,
         event_id=link.data["event_id"],
         root=link.data["root"],
@@ -423,7 +428,9 @@ async def on_own_message(ctx: Context, link: Link | None, key: str) -> None:
         root=message.root,
         desk=ctx.room.key if ctx.room.kind == "desk" else None,
     )
-    await asking.ask(ctx.uow, ctx.instance, asked)
+    question = await asking.ask(ctx.uow, ctx.instance, asked)
+    if question is not None and message.msgtype in relaying.MEDIA:
+        await relaying.attach(ctx.uow, ctx.instance, question, message)
 
 
 REACTIONS = {

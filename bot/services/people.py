@@ -8,8 +8,8 @@ from bot.domain.errors import UserError
 from bot.domain.roles import Role
 from bot.services.instance import Instance
 from bot.services.members import name, tr_for
-from bot.services.questions import closing
-from bot.services.questions.common import desk_name, is_open
+from bot.services.questions import turns, withdrawing
+from bot.services.questions.common import desk_name
 from bot.services.routing import loading
 from bot.services.speech import say
 from config.locales import N_, Translator
@@ -46,6 +46,13 @@ async def appoint(
     await loading.redeclared(uow, instance.router, user_id)
     if is_new:
         await _tell(uow, instance, user_id, role, profile.desk)
+    await turns.expert_appointed(uow, instance, profile.desk)
+
+
+async def is_here(uow: Uow, user_id: str) -> bool:
+    """Whether somebody is in the network's space."""
+    space = await rooms.find(uow.session, "space", "space")
+    return space is not None and await members.is_in(uow.session, space.room_id, user_id)
 
 
 async def _tell(uow: Uow, instance: Instance, user_id: str, role: Role, desk: str) -> None:
@@ -88,6 +95,8 @@ async def dismiss(
         )
     for row in rows:
         await uow.session.delete(row)
+        await uow.session.flush()
+        await turns.expert_dismissed(uow, instance, user_id, row.desk)
         audit.note(uow.session, uow.now, by, f"{role}-remove", person=user_id, desk=row.desk)
     await loading.redeclared(uow, instance.router, user_id)
 
@@ -120,7 +129,7 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     """
     asked = await questions.of_asker(uow.session, user_id, limit=100_000)
     for question in asked:
-        await closing.withdrawn(uow, instance, question, quietly=not is_open(question))
+        await withdrawing.withdrawn(uow, instance, question)
     for link in await erasure.copies_of(uow.session, user_id):
         uow.outbox.redact(link.lane, link.event_id)
     await uow.session.flush()

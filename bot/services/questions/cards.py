@@ -4,7 +4,7 @@ from typing import Any
 
 from bot.domain import content
 from bot.domain.content import Piece
-from bot.domain.questions import Step
+from bot.domain.questions import Status, Step
 from bot.services.instance import Instance
 from bot.services.members import name, tr_for
 from bot.services.questions.common import (
@@ -50,6 +50,8 @@ async def acknowledge(uow: Uow, instance: Instance, question: Question) -> None:
 async def acknowledgement(uow: Uow, instance: Instance, question: Question) -> Piece:
     """What the asker reads while waiting; edited as things move."""
     tr = await tr_for(uow, instance, question.asker)
+    if question.status == Status.WITHDRAWN:
+        return tr("{number}: taken back.", number=label(question.id))
     if question.step == Step.CHOOSING:
         return _which_desk(instance, question, tr)
     taken_by = await claimed_by(uow, question)
@@ -64,9 +66,17 @@ async def acknowledgement(uow: Uow, instance: Instance, question: Question) -> P
         )
     if question.private:
         second = tr("🔒 Only the expert reads it, without your name. React 👋 if they may know it.")
+        if await _was_asked_in_public(uow, question):
+            warned = tr("Your message itself stands in a room that all can read: delete it there.")
+            second = content.lines(second, warned)
     else:
         second = tr("When it helps, react ✅ to the answer.")
     return content.lines(first, second)
+
+
+async def _was_asked_in_public(uow: Uow, question: Question) -> bool:
+    source = await links.latest(uow.session, question.id, "question.source")
+    return source is not None and not source.lane.startswith("dm:")
 
 
 def _which_desk(instance: Instance, question: Question, tr: Translator) -> Piece:

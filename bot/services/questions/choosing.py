@@ -27,7 +27,7 @@ PROPOSED = 3
 def let_choose(instance: Instance, question: Question, now: datetime) -> bool:
     """Two desks are close: the asker chooses, for a while."""
     choice = question.choice or {}
-    if choice.get("sure") or not choice.get("runner_up"):
+    if question.private or choice.get("sure") or not choice.get("runner_up"):
         return False
     patience = instance.network.questions.choose_time
     question.step = Step.CHOOSING

@@ -1,6 +1,4 @@
-"""The end of a question: by its asker, by silence, or because it was taken back."""
-
-from functools import partial
+"""The end of a question, by its asker or by silence, and its beginning anew."""
 
 from bot.domain import content
 from bot.domain.errors import UserError
@@ -20,10 +18,9 @@ from bot.services.questions.common import (
 )
 from bot.services.questions.merging import sharing
 from bot.services.questions.suggesting import judged, remember_helped
-from bot.services.routing.loading import QUESTION
 from bot.services.speech import linked, say
 from config.locales import N_
-from storage import links, questions, rooms, routing
+from storage import links
 from storage.database import Uow
 from storage.questions import Question
 
@@ -46,11 +43,18 @@ async def close(
             N_("Only who asked {number}, or the desk’s coordinator, can close it."),
             number=label(question.id),
         )
-    answered = question.first_answer_at is not None
-    if by == question.asker and answered:
-        remember_helped(uow, instance, question, True if helped else question.helped)
+    if helped:
+        remember_helped(uow, instance, question, True)
     await judged(uow, question, helped=False)
-    await _shut(uow, instance, question, Status.CLOSED, "solved" if answered else "dropped")
+    await shut(uow, instance, question, Status.CLOSED, _closed_as(question, by, helped))
+
+
+def _closed_as(question: Question, by: str, helped: bool) -> str:
+    if helped:
+        return "solved"
+    if by != question.asker:
+        return "coordinator"
+    return "done" if question.first_answer_at else "dropped"
 
 
 async def known_helped(uow: Uow, instance: Instance, question: Question) -> None:
@@ -58,10 +62,10 @@ async def known_helped(uow: Uow, instance: Instance, question: Question) -> None
     if not is_open(question):
         return
     await judged(uow, question, helped=True)
-    await _shut(uow, instance, question, Status.CLOSED, "known")
+    await shut(uow, instance, question, Status.CLOSED, "known")
 
 
-async def _shut(
+async def shut(
     uow: Uow, instance: Instance, question: Question, status: Status, closed_as: str
 ) -> None:
     question.status, question.step, question.due_at = status, Step.NONE, None
@@ -73,13 +77,15 @@ async def _shut(
         await _tell_asker(uow, instance, question)
     for merged in await sharing(uow, question):
         if merged is not question:
-            await _shut(uow, instance, merged, Status.CLOSED, closed_as)
+            await shut(uow, instance, merged, Status.CLOSED, closed_as)
 
 
 async def _tell_desk(uow: Uow, instance: Instance, question: Question) -> None:
     """In the card's thread, where the experts are; alone, to those who were asked alone."""
     sentences = {
         "solved": N_("✅ {number} is closed: the answer helped. Thank you!"),
+        "done": N_("✅ {number} is closed by who asked it. Thank you!"),
+        "coordinator": N_("✅ {number} is closed by the desk’s coordinator."),
         "silence": N_("✅ {number} is closed: nothing more was said."),
         "dropped": N_("{number} is closed by who asked it. Nothing more to do."),
         "withdrawn": N_("{number} was taken back by who asked it. Nothing more to do."),
@@ -221,7 +227,7 @@ async def silent(uow: Uow, instance: Instance, number: int) -> None:
     elif quiet is Quiet.ASK_HELPED and question.help_asked_at is None:
         await _ask_helped(uow, instance, question)
     else:
-        await _shut(uow, instance, question, Status.CLOSED, "silence")
+        await shut(uow, instance, question, Status.CLOSED, "silence")
 
 
 async def _ask_helped(uow: Uow, instance: Instance, question: Question) -> None:
@@ -272,6 +278,16 @@ async def not_helped(uow: Uow, instance: Instance, question: Question) -> None:
         question=question.id,
         step="not-helped",
     )
+    tr = await tr_for(uow, instance, question.asker)
+    say(
+        uow,
+        question.lane,
+        tr("I’ll go on looking for {number}.", number=label(question.id)),
+        "question.escalation",
+        thread=question.root,
+        question=question.id,
+        step="not-helped",
+    )
     await turns.advance(uow, instance, question)
 
 
@@ -299,38 +315,3 @@ async def _remind(uow: Uow, instance: Instance, question: Question) -> None:
             question=question.id,
             step="reminded",
         )
-
-
-async def withdrawn(
-    uow: Uow, instance: Instance, question: Question, *, quietly: bool = False
-) -> None:
-    """The asker redacted their question: every copy of it goes. ``quietly`` tells nobody."""
-    if question.status == Status.WITHDRAWN:
-        return
-    for link in await links.of(uow.session, question.id, "question.card"):
-        uow.outbox.redact(link.lane, link.event_id)
-    if question.private:
-        for link in await links.of(uow.session, question.id, "question.offer"):
-            uow.outbox.redact(link.lane, link.event_id)
-    question.text = ""
-    uow.then(partial(instance.router.memory.drop, question.id))
-    await routing.forget_vectors(uow.session, QUESTION, [str(question.id)])
-    if quietly:
-        question.status = Status.WITHDRAWN
-    else:
-        await _shut(uow, instance, question, Status.WITHDRAWN, "withdrawn")
-
-
-async def asker_left(uow: Uow, instance: Instance, room_id: str, user_id: str) -> None:
-    """They left the room they asked in, or the whole network with the space."""
-    room = await rooms.by_id(uow.session, room_id)
-    whole = room is not None and room.kind == "space"
-    for question in await questions.open_of_asker(uow.session, user_id):
-        if whole or question.lane == room_id:
-            await _leave_behind(uow, instance, question)
-
-
-async def _leave_behind(uow: Uow, instance: Instance, question: Question) -> None:
-    for link in await links.of(uow.session, question.id, "question.card"):
-        uow.outbox.redact(link.lane, link.event_id)
-    await _shut(uow, instance, question, Status.WITHDRAWN, "left")

@@ -54,24 +54,33 @@ async def _to_coordinators(
     tr = await tr_for(uow, instance, reader)
     number = label(question.id)
     assign = instance.typed(f"{tr.plain('assign')} {number} @…")
+    made = [each for each in await questions.offers(uow.session, question.id) if _was_asked(each)]
     if question.private:
         return tr(
-            "{people}, {number} is private, and nobody has been named who may read it. "
-            "Please name an expert with {command}.",
+            "{people}, {number} is private, and whoever may read it has not answered. "
+            "Please name an expert with {command}: only they will read it.",
             people=mentioned,
             number=number,
             command=assign,
         )
-    asked = [each for each in await questions.offers(uow.session, question.id) if _was_asked(each)]
+    if not made and not (question.choice or {}).get("sure", True):
+        return tr(
+            "{people}, I’m not sure that {number} is for this desk. Please answer, name somebody "
+            "with {command}, or send it on with {route}.",
+            people=mentioned,
+            number=number,
+            command=assign,
+            route=instance.typed(f"{tr.plain('route')} {number} …"),
+        )
     first = tr(
-        "{people}, nobody has taken {number} yet. Can you answer, or name somebody with {command}?",
+        "{people}, {number} has no answer yet. Can you answer, or name somebody with {command}?",
         people=mentioned,
         number=number,
         command=assign,
     )
-    if not asked:
+    if not made:
         return content.lines(first, tr("No expert of this desk can be asked at the moment."))
-    told = content.join(" · ", [await _outcome(uow, each, tr) for each in asked])
+    told = content.join(" · ", [await _outcome(uow, each, tr) for each in made])
     return content.lines(first, tr("Asked: {people}", people=told))
 
 
@@ -96,22 +105,20 @@ async def tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
     """Honestly, when it takes longer: who is asked now."""
     tr = await tr_for(uow, instance, question.asker)
     number = label(question.id)
-    if question.step != Step.COORDINATOR:
-        piece = tr(
-            "⏳ {number} takes longer than it should. Now the whole desk has been asked.",
-            number=number,
-        )
-    elif question.first_offer_at is None:
-        piece = tr(
+    sentences = {
+        Step.COORDINATOR: N_("⏳ {number} has no answer yet. I’ve asked the desk’s coordinator."),
+        Step.DESK: N_(
+            "⏳ {number} takes longer than it should. Now the whole desk has been asked."
+        ),
+        Step.ADMINS: N_("⏳ I have found nobody for {number} yet. The network’s admins know."),
+    }
+    sentence = sentences[Step(question.step)]
+    if question.step == Step.COORDINATOR and question.first_offer_at is None:
+        sentence = N_(
             "⏳ No expert can be asked about {number} right now, so I’ve called the desk’s "
-            "coordinator.",
-            number=number,
+            "coordinator."
         )
-    else:
-        piece = tr(
-            "⏳ Nobody has taken {number} yet. I’ve asked the desk’s coordinator.", number=number
-        )
-    _to_asker(uow, question, piece, question.step)
+    _to_asker(uow, question, tr(sentence, number=number), question.step)
 
 
 async def tell_opening(uow: Uow, instance: Instance, question: Question, opening: datetime) -> None:

@@ -19,7 +19,7 @@ from bot.services.questions.common import calendar
 from bot.services.routing.loading import stored_meaning
 from bot.services.routing.router import text_of
 from config.locales import Translator
-from storage import members, profiles, questions
+from storage import members, profiles, questions, rooms
 from storage.database import Uow
 from storage.members import RoleRow
 from storage.profiles import Profile
@@ -61,7 +61,11 @@ async def pool(
     quiet = instance.network.questions.quiet_hours
     desk = calendar(instance, question.desk) if quiet else Calendar(EVER, instance.zone)
     barred: dict[str, Bar] = {}
+    space = await rooms.find(uow.session, "space", "space")
     for row in rows:
+        if space is not None and not await members.is_in(uow.session, space.room_id, row.user_id):
+            barred[row.user_id] = Bar.UNAVAILABLE
+            continue
         present = Presence(
             row.user_id,
             await own(uow, instance, row.user_id, desk),

@@ -13,11 +13,11 @@ from bot.domain.content import Piece
 from bot.domain.questions import OfferState
 from bot.services.instance import Instance
 from bot.services.members import pill, tr_for
-from bot.services.questions.common import asker_shown, card, label
+from bot.services.questions.common import asker_shown, card, desk_name, label
 from bot.services.questions.experts import reason_texts
 from bot.services.speech import edit, linked, say
 from config.locales import Translator
-from storage import links, questions
+from storage import links, members, questions
 from storage.database import Uow
 from storage.links import Link
 from storage.outbox import direct
@@ -84,6 +84,23 @@ async def _say_in_thread(uow: Uow, instance: Instance, question: Question, offer
         **_fields(offer),
     )
     _seed(uow, home.lane, row.ref)
+    if not await members.is_in(uow.session, home.lane, offer.expert):
+        await _point_there(uow, instance, question, offer, home.lane)
+
+
+async def _point_there(
+    uow: Uow, instance: Instance, question: Question, offer: Offer, room_id: str
+) -> None:
+    """Whoever is not in the desk's room cannot see that they are asked there."""
+    tr = await tr_for(uow, instance, offer.expert)
+    named = desk_name(instance, question.desk, tr.language)
+    where = content.link(named, content.room_link(room_id, [instance.server]))
+    piece = tr(
+        "{number} waits for you in {desk}. Please join that room to read it.",
+        number=label(question.id),
+        desk=where,
+    )
+    say(uow, direct(offer.expert), piece, "question.offer", rings=True, **_fields(offer))
 
 
 async def _say_alone(uow: Uow, instance: Instance, question: Question, offer: Offer) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from bot.domain import content
 from bot.domain.content import Piece
 from bot.domain.incoming import Message
+from bot.domain.language import is_question_like
 from bot.domain.questions import OfferState, Status, Step
 from bot.services.instance import Instance
 from bot.services.members import name, pill, tr_for
@@ -73,7 +74,8 @@ async def followed_up(uow: Uow, instance: Instance, question: Question, message:
     carried = await shared(uow, question)
     if not is_open(carried) or message.sender != question.asker:
         return False
-    question.last_activity_at = carried.last_activity_at = uow.now
+    if _waits_for_more(message):
+        question.last_activity_at = carried.last_activity_at = uow.now
     if carried.status == Status.ANSWERED:
         carried.step = Step.ANSWERED
         carried.due_at = uow.now + patience(instance, carried).ask_help
@@ -86,6 +88,17 @@ async def followed_up(uow: Uow, instance: Instance, question: Question, message:
     for lane, root in sides:
         await _copy(uow, instance, question, message, "question.followup", lane, root)
     return True
+
+
+def _waits_for_more(message: Message) -> bool:
+    """“Thank you, that helps!” calls nobody back."""
+    return message.msgtype in MEDIA or is_question_like(message.body)
+
+
+async def attach(uow: Uow, instance: Instance, question: Question, message: Message) -> None:
+    """A picture or a file that was asked about goes along with the question."""
+    for lane, root in await _expert_sides(uow, question):
+        await _copy(uow, instance, question, message, "question.followup", lane, root)
 
 
 async def _add_to_question(

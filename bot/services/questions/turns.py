@@ -30,7 +30,7 @@ from bot.domain.questions import (
 from bot.services.instance import Instance
 from bot.services.members import coordinates, serves
 from bot.services.questions import escalating, experts, offers
-from bot.services.questions.cards import move_card, refresh_acknowledgement
+from bot.services.questions.cards import ensure_card, move_card, refresh_acknowledgement
 from bot.services.questions.common import (
     calendar,
     desk_people,
@@ -42,9 +42,11 @@ from bot.services.questions.common import (
 from bot.services.questions.experts import Pool
 from bot.services.routing.loading import keep_correction
 from config.locales import N_
-from storage import audit, profiles, questions
+from storage import audit, members, profiles, questions, rooms
 from storage.database import Uow
 from storage.questions import Offer, Question
+
+WEEK = timedelta(days=7)
 
 
 async def advance(uow: Uow, instance: Instance, question: Question) -> None:
@@ -52,17 +54,24 @@ async def advance(uow: Uow, instance: Instance, question: Question) -> None:
     made = await questions.offers(uow.session, question.id)
     pool = await experts.pool(uow, instance, question, [each.expert for each in made])
     coordinators, desk_experts = await desk_people(uow, question.desk, without=question.asker)
+    # Who did not choose a desk leaves it to the coordinator of the likelier one.
+    unchosen = question.step == Step.CHOOSING and bool(coordinators)
+    await ensure_card(uow, instance, question)
     turn = next_turn(
         _state(question, made),
-        len(pool.ranked),
+        0 if unchosen else len(pool.ranked),
         coordinators,
-        desk_experts,
+        # What is private is not for everybody at the desk.
+        [] if question.private else desk_experts,
         patience(instance, question),
         calendar(instance, question.desk),
         uow.now,
         quiet_hours=instance.network.questions.quiet_hours,
     )
+    was_choosing = question.step == Step.CHOOSING
     await _take(uow, instance, question, turn, pool)
+    if was_choosing:
+        await refresh_acknowledgement(uow, instance, question)
 
 
 def _state(question: Question, made: Sequence[Offer]) -> State:
@@ -89,8 +98,16 @@ async def _take(uow: Uow, instance: Instance, question: Question, turn: Turn, po
             await _escalate(uow, instance, question, Step.DESK, people, until)
         case TellAdmins():
             await offers.end_all(uow, instance, question, OfferState.EXPIRED)
-            question.step, question.due_at = Step.ADMINS, None
-            await escalating.tell_admins(uow, instance, question)
+            await _tell_admins(uow, instance, question)
+
+
+async def _tell_admins(uow: Uow, instance: Instance, question: Question) -> None:
+    """And tell them again every week: somebody waits."""
+    is_new = question.step != Step.ADMINS
+    question.step, question.due_at = Step.ADMINS, uow.now + WEEK
+    await escalating.tell_admins(uow, instance, question)
+    if is_new:
+        await escalating.tell_asker(uow, instance, question)
 
 
 async def _wait(uow: Uow, instance: Instance, question: Question, until: datetime) -> None:
@@ -133,10 +150,32 @@ async def _escalate(
     await escalating.tell_asker(uow, instance, question)
 
 
+async def expert_appointed(uow: Uow, instance: Instance, desk: str) -> None:
+    """Questions that nobody could be found for have somebody to be offered to now."""
+    for question in await questions.open_in(uow.session, desk):
+        if question.step == Step.ADMINS and question.first_answer_at is None:
+            question.step, question.wave = Step.NONE, 0
+            await advance(uow, instance, question)
+
+
+async def expert_dismissed(uow: Uow, instance: Instance, expert: str, desk: str) -> None:
+    """What they were asked there goes on to others."""
+    for question in await questions.waiting_for(uow.session, expert):
+        if question.desk != desk:
+            continue
+        for offer in await questions.offers(uow.session, question.id):
+            if offer.expert == expert:
+                await offers.end(uow, instance, offer, OfferState.WITHDRAWN)
+        if question.step in (*ASKING, Step.CLAIMED):
+            question.step = Step.OFFER
+            await advance(uow, instance, question)
+
+
 async def name_expert(
     uow: Uow, instance: Instance, question: Question, expert: str, reasons: list[dict[str, Any]]
 ) -> None:
     """Somebody was named, by the asker, the coordinator or a colleague: nobody else is asked."""
+    await ensure_card(uow, instance, question)
     await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
     until = calendar(instance, question.desk).after(uow.now, patience(instance, question).offer)
     question.step, question.wave, question.due_at = Step.OFFER, FIRST_WAVE, until
@@ -216,6 +255,11 @@ async def _check_named(
         raise UserError("assign-asker", N_("That is the person who asked. Name somebody else."))
     if person == instance.user_id:
         raise UserError("appoint-bot", N_("I can’t be that myself. Name a person."))
+    space = await rooms.find(uow.session, "space", "space")
+    if space is not None and not await members.is_in(uow.session, space.room_id, person):
+        raise UserError(
+            "not-a-member", N_("That person is not in the network. Name one of its members.")
+        )
     known = made.get(person)
     if known is not None and known.state in offers.STANDING:
         raise UserError(
@@ -247,13 +291,22 @@ async def assign(uow: Uow, instance: Instance, question: Question, expert: str, 
 async def route(uow: Uow, instance: Instance, question: Question, desk: str, by: str) -> None:
     """A coordinator sends the question to another desk, where it begins anew."""
     check_open(instance, question)
-    await check_coordinates(uow, instance, question, by)
+    await _check_may_route(uow, instance, question, by)
     if desk == question.desk and question.step != Step.CHOOSING:
         raise UserError(
             "same-desk", N_("{number} is already with that desk."), number=label(question.id)
         )
     audit.note(uow.session, uow.now, by, "route", question=question.id, desk=desk)
     await send_to(uow, instance, question, desk, by="coordinator")
+
+
+async def _check_may_route(uow: Uow, instance: Instance, question: Question, user_id: str) -> None:
+    """Also whoever sent it there: a mistake can be taken back."""
+    choice = question.choice or {}
+    came_from = choice.get("runner_up") if choice.get("by") == "coordinator" else None
+    if came_from and await coordinates(uow, instance, user_id, came_from):
+        return
+    await check_coordinates(uow, instance, question, user_id)
 
 
 async def send_to(uow: Uow, instance: Instance, question: Question, desk: str, by: str) -> None:
@@ -280,9 +333,9 @@ async def may_answer(uow: Uow, instance: Instance, question: Question, user_id: 
     for those who were asked alone."""
     if user_id == question.asker:
         return False
-    made = await questions.offers(uow.session, question.id)
-    if any(each.expert == user_id for each in made):
-        return True
+    for offer in await questions.offers(uow.session, question.id):
+        if offer.expert == user_id and offer.state != OfferState.WITHDRAWN:
+            return True
     return not question.private and await serves(uow, instance, user_id, question.desk)
 
 

@@ -47,15 +47,18 @@ STATES = {
 }
 
 
-async def listing(uow: Uow, instance: Instance, viewer: str, which: str, tr: Translator) -> Piece:
-    """``which``: mine, open (the network's), or waiting (for the viewer's answer)."""
+async def listing(
+    uow: Uow, instance: Instance, viewer: str, which: str, tr: Translator, *, alone: bool
+) -> Piece:
+    """``which``: mine, open (the network's), or waiting (for the viewer's answer). Others read it
+    too, unless the viewer is ``alone``."""
     found = await _chosen(uow, viewer, which)
     if not found:
         return tr(
             "Nothing here. To ask something: {command}",
             command=content.code(f"{instance.prefix}{tr.plain('ask')} …"),
         )
-    shown = [await line(uow, instance, each, tr, viewer) for each in found[:LISTED]]
+    shown = [await line(uow, instance, each, tr, viewer, alone=alone) for each in found[:LISTED]]
     rest = len(found) - LISTED
     more = tr.plural("… and {n} more.", "… and {n} more.", rest) if rest > 0 else None
     return content.lines(content.bullets(shown), more)
@@ -80,10 +83,16 @@ async def numbered(uow: Uow, instance: Instance, question: Question, viewer: str
 
 
 async def line(
-    uow: Uow, instance: Instance, question: Question, tr: Translator, viewer: str
+    uow: Uow,
+    instance: Instance,
+    question: Question,
+    tr: Translator,
+    viewer: str,
+    *,
+    alone: bool = False,
 ) -> Piece:
     number = await numbered(uow, instance, question, viewer)
-    hidden = question.private and viewer != question.asker
+    hidden = question.private and not (alone and viewer == question.asker)
     facts = [
         number,
         tr(STATES[question.status]),
