@@ -31,9 +31,9 @@ from bot.services.health import Health
 from bot.services.homeserver import HomeserverError, TokenRejected
 from bot.services.instance import Instance
 from bot.services.metrics import Metrics
-from bot.services.questions import timekeeping
+from bot.services.questions import reports, timekeeping
 from bot.services.rooms import Provisioner
-from bot.services.routing import loading
+from bot.services.routing import loading, training
 from bot.services.routing.rebuilding import Rebuilding
 from bot.services.routing.router import Router
 from bot.web.app import Application, make_app, serve
@@ -67,6 +67,8 @@ TICKS: Mapping[str, Tick] = {
     "calendar": calendar.tick,
     "activity": activity.tick,
     "housekeeping": housekeeping.tick,
+    "reports": reports.tick,
+    "training": training.tick,
 }
 STANDBY_SECONDS = 5.0
 TOKEN_POLL_SECONDS = 15.0

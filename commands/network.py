@@ -2,6 +2,7 @@
 
 from bot.domain.roles import Role
 from bot.services import status
+from bot.services.routing import status as routing_status
 from commands.context import Context
 from commands.parameters import Flag
 from commands.registry import command
@@ -42,3 +43,14 @@ async def show_status(ctx: Context) -> None:
 )
 async def show_audit(ctx: Context) -> None:
     ctx.reply(await status.audit_trail(ctx.uow, ctx.instance, ctx.tr))
+
+
+@command(
+    "routing",
+    fr="aiguillage",
+    nl="routering",
+    role=Role.ADMIN,
+    summary=N_("How questions find their experts: encoder, memory, learning"),
+)
+async def routing(ctx: Context) -> None:
+    ctx.reply(await routing_status.summary(ctx.uow, ctx.instance, ctx.tr))

@@ -210,17 +210,6 @@ async def open_of_asker(session: AsyncSession, user_id: str) -> Sequence[Questio
     return (await session.scalars(query.order_by(Question.id))).all()
 
 
-async def public(session: AsyncSession, limit: int) -> Sequence[Question]:
-    """The newest questions that everybody may read."""
-    query = (
-        select(Question)
-        .where(Question.private.is_(False), Question.status != "withdrawn")
-        .order_by(Question.id.desc())
-        .limit(limit)
-    )
-    return (await session.scalars(query)).all()
-
-
 async def open_in(session: AsyncSession, desk: str | None = None) -> Sequence[Question]:
     query = select(Question).where(Question.status.in_(OPEN_STATUSES)).order_by(Question.id)
     if desk is not None:

@@ -1,6 +1,7 @@
 """What the network already knows: questions that were asked, events that were announced.
 
-Lean: words in common, folded and stemmed as for routing. Nothing private is ever found.
+Questions are found by their meaning, in any language, and by their words; events by words. Nothing
+private is ever found.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,26 +12,29 @@ from bot.domain.content import Piece
 from bot.domain.routing.lean import words
 from bot.services.instance import Instance
 from bot.services.questions.views import line
+from bot.services.routing.router import Router, text_of
 from config.locales import Translator
 from storage import calendar, questions
 from storage.database import Uow
 
 T = TypeVar("T")
 
-SEARCHED = 2_000
-"""How many of the newest questions are looked through."""
 SHOWN = 5
+ALIKE = 0.25
+"""Likeness from which on something is shown to whoever looks for it."""
 
 
 async def find(
     uow: Uow, instance: Instance, sought: Sequence[str], tr: Translator, viewer: str
 ) -> Piece:
     wanted = set(words(" ".join(sought)))
-    asked = await questions.public(uow.session, SEARCHED)
+    numbers = questions_like(instance.router, " ".join(sought))
+    asked = [await questions.get(uow.session, each) for each in numbers]
     planned = await calendar.upcoming(uow.session, uow.now)
     found = [
         await line(uow, instance, each, tr, viewer)
-        for each in best(wanted, ((each.text, each) for each in asked))
+        for each in asked
+        if each is not None and not each.private
     ]
     found += [
         content.join(" · ", [f"📅 {each.id}", each.title, tr.when(each.starts_at, instance.zone)])
@@ -42,6 +46,15 @@ async def find(
             command=instance.typed(f"{tr.plain('ask')} …"),
         )
     return content.bullets(found)
+
+
+def questions_like(router: Router, sought: str) -> list[int]:
+    """The numbers of public questions that come near, the nearest first. Raises ``Unencoded``."""
+    text = text_of(sought, None)
+    likeness = router.memory.questions.likeness(text.words, None, router.meaning(text))
+    past = router.memory.past
+    near = [n for n in likeness if likeness[n] >= ALIKE and n in past and past[n].public]
+    return sorted(near, key=lambda number: -likeness[number])[:SHOWN]
 
 
 def best(wanted: set[str], texts: Iterable[tuple[str, T]]) -> list[T]:

@@ -94,7 +94,7 @@ async def line(
     number = await numbered(uow, instance, question, viewer)
     hidden = question.private and not (alone and viewer == question.asker)
     facts = [
-        number,
+        content.join(" ", ["📚", number]) if question.kept_at else number,
         tr(STATES[question.status]),
         content.text(tr.ago(uow.now - question.created_at)),
         tr("🔒 private") if hidden else content.text(excerpt(question)),

@@ -40,7 +40,7 @@ async def load(router: Router, uow: Uow) -> None:
     await _load_profiles(router, uow)
     await _load_rooms(router, uow)
     ranker = await routing.newest_ranker(uow.session)
-    if ranker is not None and ranker.used:
+    if ranker is not None and ranker.used and ranker.weights.keys() == router.formula.keys():
         router.weights = ranker.weights
 
 

@@ -30,7 +30,8 @@ class Router:
         self.encoding = encoding or Encoding(None, time.monotonic)
         self.memory = Memory()
         self.woken = asyncio.Event()
-        self.weights: Mapping[str, float] = FORMULA
+        self.formula: Mapping[str, float] = FORMULA
+        self.weights = self.formula
         self._rooms = [describe(each) for each in network.desks]
         self._themes = [describe(each) for each in network.clusters]
         self._desks = DeskMatcher(self._rooms)
