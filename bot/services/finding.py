@@ -21,7 +21,8 @@ T = TypeVar("T")
 
 SHOWN = 5
 ALIKE = 0.25
-"""Likeness from which on something is shown to whoever looks for it."""
+"""Likeness from which on something is shown to whoever looks for it; words in common without an
+encoder."""
 
 
 async def find(
@@ -51,9 +52,11 @@ async def find(
 def questions_like(router: Router, sought: str) -> list[int]:
     """The numbers of public questions that come near, the nearest first. Raises ``Unencoded``."""
     text = text_of(sought, None)
-    likeness = router.memory.questions.likeness(text.words, None, router.meaning(text))
+    meant = router.meaning(text)
+    likeness = router.memory.questions.likeness(text.words, None, meant)
     past = router.memory.past
-    near = [n for n in likeness if likeness[n] >= ALIKE and n in past and past[n].public]
+    enough = ALIKE if meant is not None else 0.0
+    near = [n for n in likeness if likeness[n] > enough and n in past and past[n].public]
     return sorted(near, key=lambda number: -likeness[number])[:SHOWN]
 
 

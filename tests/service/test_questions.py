@@ -5,16 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.demo.person import Event, Person
-from storage import questions
 from storage.database import Database
-from storage.questions import Question
 from tests.support.clock import Clock
-from tests.support.house import ADMIN, House, kind_of, open_house, thread_of
+from tests.support.desk import ASKED, Desk, mentioned, open_desk
+from tests.support.house import House, kind_of, open_house, thread_of
 
 # A Tuesday, at ten in the morning in Brussels: desks are open.
 TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-ASKED = "Quelqu’un connaît une aide Interreg pour un pilote à Lille ?"
 
 
 @pytest.fixture
@@ -25,64 +22,8 @@ async def house(database: Database, clock: Clock) -> AsyncIterator[House]:
 
 
 @pytest.fixture
-async def funding(house: House) -> "Desk":
-    """The funding desk with two experts and a coordinator, and a member in the logistics room."""
-    member = await house.person("member", "logistics")
-    desk = Desk(house, member)
-    for name in ("anna", "bram", "carla"):
-        desk.people[name] = await house.person(name, "funding")
-    await desk.command(f"!expert add {house.user('anna')} --desk funding --lang fr")
-    await desk.command(f"!expert add {house.user('bram')} --desk funding --lang nl")
-    await desk.command(f"!coordinator add {house.user('carla')} --desk funding")
-    return desk
-
-
-class Desk:
-    def __init__(self, house: House, member: Person) -> None:
-        self.house = house
-        self.member = member
-        self.people: dict[str, Person] = {}
-
-    async def command(self, text: str, by: str = "admin", room: str = "control") -> str:
-        person = self.house.matrix.person(self.house.user(by))
-        kind = "control" if room == "control" else "desk"
-        room_id = await self.house.room(kind, room)
-        if person.user_id == ADMIN and room_id not in await person.joined_rooms():
-            await person.join(room_id)
-        sent = await person.say(room_id, text)
-        await self.house.quiet()
-        return sent
-
-    async def cluster(self) -> str:
-        return await self.house.room("cluster", "logistics")
-
-    async def room(self) -> str:
-        return await self.house.room("desk", "funding")
-
-    async def ask(self, text: str = f"!demander {ASKED}") -> str:
-        asked = await self.member.say(await self.cluster(), text)
-        await self.house.quiet()
-        return asked
-
-    async def in_desk(self, kind: str) -> list[Event]:
-        return await self.house.said(await self.room(), kind)
-
-    async def in_cluster(self, kind: str) -> list[Event]:
-        return await self.house.said(await self.cluster(), kind)
-
-    async def question(self, number: int = 1) -> Question:
-        async with self.house.database.uow("test", self.house.clock()) as uow:
-            found = await questions.get(uow.session, number)
-        assert found is not None
-        return found
-
-    async def answer(self, text: str = "Oui, l’appel de mars.", by: str = "anna") -> str:
-        [card] = await self.in_desk("question.card")
-        return await self.people[by].say(await self.room(), text, thread=card["event_id"])
-
-
-def mentioned(event: Event) -> list[str]:
-    return list(event["content"]["m.mentions"]["user_ids"])
+async def funding(house: House) -> Desk:
+    return await open_desk(house)
 
 
 async def test_an_answer_comes_back_under_the_question(funding: Desk) -> None:
@@ -227,13 +168,12 @@ async def test_silence_goes_from_expert_to_expert_to_coordinator_to_desk_to_admi
 ) -> None:
     await funding.ask()
     steps = []
-    for _ in range(6):
-        funding.house.clock.advance(timedelta(hours=24))
-        await funding.house.tick()
-        await funding.house.tick()  # twice is once
+    for _ in range(7):
+        await funding.due()
         steps.append((await funding.question()).step)
-    assert steps == ["offer", "coordinator", "desk", "admins", "admins", "admins"]
+    assert steps == ["reminded", "offer", "coordinator", "desk", "admins", "admins", "admins"]
     assert len(await funding.in_desk("question.offer")) == 2
+    assert len(await funding.in_desk("question.reminder")) == 1
     called = [
         (each["content"]["org.clusterdesk"]["step"], mentioned(each))
         for each in await funding.in_desk("question.escalation")
@@ -244,9 +184,10 @@ async def test_silence_goes_from_expert_to_expert_to_coordinator_to_desk_to_admi
         ("desk", sorted([people("anna"), people("bram")])),
     ]
     told = await funding.in_cluster("question.escalation")
-    assert [each["content"]["org.clusterdesk"]["step"] for each in told] == ["coordinator", "desk"]
+    said = [each["content"]["org.clusterdesk"]["step"] for each in told]
+    assert said == ["coordinator", "desk", "admins"]
     control = await funding.house.room("control", "control")
-    assert len(await funding.house.said(control, "alert")) == 1
+    assert len(await funding.house.said(control, "alert")) == 3  # and again each week
 
 
 async def test_offers_run_in_working_hours(funding: Desk, clock: Clock) -> None:
@@ -254,10 +195,10 @@ async def test_offers_run_in_working_hours(funding: Desk, clock: Clock) -> None:
     await funding.ask()
     clock.now = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)  # Sunday
     await funding.house.tick()
-    assert len(await funding.in_desk("question.offer")) == 1
+    assert await funding.in_desk("question.reminder") == []
     clock.now = datetime(2026, 11, 30, 9, 31, tzinfo=UTC)  # Monday 10:31: two hours have passed
     await funding.house.tick()
-    assert len(await funding.in_desk("question.offer")) == 2
+    assert len(await funding.in_desk("question.reminder")) == 1
 
 
 async def test_it_asks_once_whether_it_helped_and_closes_by_itself(funding: Desk) -> None:
@@ -375,7 +316,7 @@ async def test_in_private_what_may_be_a_question_is_shown_back_first(funding: De
     assert len(await funding.in_desk("question.card")) == 1
 
 
-async def test_a_private_question_is_read_by_its_expert_alone(funding: Desk) -> None:
+async def test_a_private_question_is_read_by_whom_its_asker_names(funding: Desk) -> None:
     house, member = funding.house, funding.member
     room = await member.accept(await member.wait_for_invite())
     await member.say(room, f"ask --private --desk funding {ASKED}")
@@ -383,7 +324,11 @@ async def test_a_private_question_is_read_by_its_expert_alone(funding: Desk) -> 
     [card] = await funding.in_desk("question.card")
     assert "Interreg" not in card["content"]["body"]
     assert "asker" not in card["content"]["org.clusterdesk"]
+    assert await funding.offers() == {}
 
+    [proposed] = await house.said(room, "question.whom")
+    assert "anna" in proposed["content"]["body"].splitlines()[1]
+    await member.react(room, proposed["event_id"], "1️⃣")
     anna = funding.people["anna"]
     alone = await anna.accept(await anna.wait_for_invite())
     [offer] = await house.said(alone, "question.offer")
@@ -467,7 +412,7 @@ async def test_why_says_it_in_the_readers_language(funding: Desk) -> None:
     await funding.command("!language en", by="carla", room="funding")
     await funding.command("!why Q1", by="carla", room="funding")
     replies = await funding.in_desk("reply")
-    assert "answers in FR" in replies[-1]["content"]["body"]
+    assert "answers in French" in replies[-1]["content"]["body"]
     assert kind_of(replies[-1]) == "reply"
 
 

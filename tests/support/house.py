@@ -33,6 +33,7 @@ from commands.dispatch import Dispatcher
 from config import locales
 from config.network import Network, load_network
 from storage import rooms
+from storage.base import Base
 from storage.database import Database
 from storage.inbox import InboxRow
 from storage.outbox import OutboxRow
@@ -51,6 +52,7 @@ class House:
     clock: Clock
     instance: Instance
     provisioner: Provisioner
+    rebuilding: Rebuilding
     people: dict[str, Person] = field(default_factory=dict)
 
     def user(self, name: str) -> str:
@@ -99,6 +101,29 @@ class House:
             await run(self.database, self.instance, self.clock())
         await self.quiet()
 
+    async def described(self) -> None:
+        """Until desks are told by meaning."""
+        async with asyncio.timeout(20):
+            while not self.instance.router.is_described:  # noqa: ASYNC110 - no event of its own
+                await asyncio.sleep(0.01)
+
+    async def rebuilt(self) -> None:
+        """Until everything has its vector."""
+        await self.quiet()
+        await self.rebuilding.once()
+
+    async def traces(self, user_id: str) -> list[str]:
+        """Where in the database, outside of the inbox and the queue of messages, a person is."""
+        found = []
+        async with self.database.uow("test", self.clock()) as uow:
+            for table in Base.metadata.sorted_tables:
+                if table.name in ("inbox", "outbox"):
+                    continue
+                for row in (await uow.session.execute(select(table))).all():
+                    if any(user_id in str(value) for value in row):
+                        found.append(f"{table.name}: {row}")
+        return found
+
     async def said(self, room_id: str, kind: str | None = None) -> list[Event]:
         """The bot's own messages in a room, of one kind; edits are left out."""
         await self.quiet()
@@ -117,6 +142,12 @@ def kind_of(event: Event) -> str | None:
     return found
 
 
+def key_of(event: Event) -> dict[str, Any]:
+    """What a message of the bot says of itself for machines."""
+    found: dict[str, Any] = event["content"].get(KEY) or {}
+    return found
+
+
 def thread_of(event: Event) -> str | None:
     relation: dict[str, Any] = event["content"].get("m.relates_to") or {}
     return relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
@@ -128,8 +159,10 @@ async def open_house(
     clock: Clock,
     network: Network | None = None,
     encoder: Encoder | None = None,
+    matrix: FakeMatrix | None = None,
 ) -> AsyncIterator[House]:
-    matrix = FakeMatrix(server_name=SERVER)
+    """``matrix`` is that of a house before, whose bot has ended."""
+    matrix = matrix or FakeMatrix(server_name=SERVER)
     client = matrix.client(BOT)
     network = network or load_network("innov-eurometropolis")
     texts = locales.load(network.languages)
@@ -171,7 +204,7 @@ async def open_house(
     rebuilding = Rebuilding(router, database, clock)
     tasks = [asyncio.create_task(each.run()) for each in (sync, worker, relay, rebuilding)]
     await sync.caught_up.wait()
-    house = House(matrix, database, clock, instance, provisioner)
+    house = House(matrix, database, clock, instance, provisioner, rebuilding)
     try:
         yield house
     finally:

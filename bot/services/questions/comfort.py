@@ -113,7 +113,7 @@ def _hours(instance: Instance, desk: str, profile: Profile, tr: Translator) -> P
     if profile.country is None:
         return told
     holidays = tr(
-        "not on the holidays of {country}", country=place_name(profile.country, tr.language)
+        "not on the holidays of {country}", country=place_name(profile.country, (tr.language,))
     )
     return content.join(", ", [told, holidays])
 

@@ -92,7 +92,7 @@ async def followed_up(uow: Uow, instance: Instance, question: Question, message:
 
 def _waits_for_more(message: Message) -> bool:
     """“Thank you, that helps!” calls nobody back."""
-    return message.msgtype in MEDIA or is_question_like(message.body)
+    return message.msgtype in MEDIA or "?" in message.body or is_question_like(message.body)
 
 
 async def attach(uow: Uow, instance: Instance, question: Question, message: Message) -> None:
