@@ -54,7 +54,12 @@ async def expert_add(
         ctx.done()
     else:
         who = content.code(person)
-        ctx.reply(ctx.tr("Done. {who} is not in the network yet: asked once they join.", who=who))
+        ctx.reply(
+            ctx.tr(
+                "Done. {who} is not in the network yet and will be asked questions once they join.",
+                who=who,
+            )
+        )
 
 
 @command(

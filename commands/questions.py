@@ -66,7 +66,7 @@ Which = Annotated[
         "desk": N_("the desk to ask; without it I choose"),
         "private": N_("only the expert reads it, in a direct message"),
         "to": N_("with --private: the expert who may read it"),
-        "urgent": N_("everybody is given less time; there are few of these"),
+        "urgent": N_("everybody gets less time; the number of urgent questions is limited"),
     },
 )
 async def ask(

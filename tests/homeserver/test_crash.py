@@ -9,12 +9,14 @@ import contextlib
 import random
 import signal
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import aiosqlite
 import pytest
 
 from bot.demo.homeserver import PrivateSynapse
@@ -179,15 +181,15 @@ def of_kind(events: Sequence[Event], kind: str) -> list[Event]:
     return [each for each in events if kind_of(each) == kind and not is_edit(each)]
 
 
-async def found(premises: Premises, town: Town, stack: AsyncExitStack) -> None:
+async def found(premises: Premises, town: Town, stack: AsyncExitStack, experts: int) -> None:
     """Make the rooms and let people in; the bot is stopped again."""
     async with BotProcess(premises.config) as bot:
         await bot.provisioned()
-        for key in ("space", *town.places):
+        for key in ("space", "control", *town.places):
             town.rooms[key] = await town.admin.join(premises.alias(key))
         for cluster in town.clusters:
             town.askers.append((await moves_in(town, "asker", cluster, stack), cluster))
-        for desk in town.desks:
+        for desk in [each for each in town.desks for _ in range(experts)]:
             town.experts.append((await moves_in(town, "expert", desk, stack), desk))
         await premises.command(
             *(f"!expert add {who.user_id} --desk {desk} --lang en" for who, desk in town.experts)
@@ -198,13 +200,19 @@ async def found(premises: Premises, town: Town, stack: AsyncExitStack) -> None:
 
 @asynccontextmanager
 async def a_town(
-    synapse: PrivateSynapse, folder: Path, clusters: Sequence[str], desks: Sequence[str]
+    synapse: PrivateSynapse,
+    folder: Path,
+    clusters: Sequence[str],
+    desks: Sequence[str],
+    questions: Mapping[str, Any] | None = None,
+    experts: int = 1,
 ) -> AsyncIterator[Town]:
-    premises = await settle(synapse, folder, clusters=clusters, desks=desks)
+    """``questions`` are knobs of the network file, ``experts`` how many each desk has."""
+    premises = await settle(synapse, folder, clusters=clusters, desks=desks, questions=questions)
     async with AsyncExitStack() as stack:
         admin = await stack.enter_async_context(premises.person(premises.admin, listen=False))
         town = Town(premises, admin, clusters, desks)
-        await found(premises, town, stack)
+        await found(premises, town, stack, experts)
         yield town
 
 
@@ -273,13 +281,17 @@ async def judge(town: Town) -> None:
     check_answers(town, of_kind(in_clusters, "question.answer"), numbers)
     check_edits([*in_clusters, *in_desks])
     said = Counter(kind_of(each) for each in [*in_clusters, *in_desks] if not is_edit(each))
+    # Whoever asked later may have been shown an earlier answer: then once.
+    known = Counter(key_of(each)["question"] for each in of_kind(in_clusters, "question.known"))
+    assert set(known.values()) <= {1}
+    said[None] -= said.pop("question.known", 0)
     assert said == {
         "question.ack": QUESTIONS,
         "question.card": QUESTIONS,
         "question.offer": QUESTIONS,
         "question.answer": sum(map(len, town.answered.values())),
         "reply": len(town.places),  # to the admin, who asked whether it is there
-        None: 2 * QUESTIONS,  # reactions have no kind
+        None: 3 * QUESTIONS,  # reactions have no kind
     }
 
 
@@ -308,13 +320,13 @@ def check_cards(town: Town, cards: Sequence[Event], numbers: dict[str, int]) -> 
 
 
 def check_offers(in_desks: Sequence[Event], cards: dict[str, int]) -> None:
-    """Each question was offered once, in its card's thread, with the two reactions to choose."""
+    """Each question was offered once, in its card's thread, with the three reactions to choose."""
     offers = of_kind(in_desks, "question.offer")
     assert sorted(cards[str(thread_of(each))] for each in offers) == sorted(cards.values())
     assert all(cards[str(thread_of(each))] == key_of(each)["question"] for each in offers)
     choices = Counter(reaction for each in in_desks if (reaction := reacted(each)))
     ids = [each["event_id"] for each in offers]
-    assert choices == Counter((each, key) for each in ids for key in ("✋", "⏭️"))
+    assert choices == Counter((each, key) for each in ids for key in ("✋", "🚫", "⏳"))
 
 
 def check_answers(town: Town, answers: Sequence[Event], numbers: dict[str, int]) -> None:
@@ -361,3 +373,81 @@ async def test_the_one_question_among_150_messages_sent_while_the_bot_was_away(
     counted = Counter(kind_of(each) for each in said)
     del counted["reply"], counted[None]
     assert counted == {"question.ack": 1, "question.card": 1, "question.offer": 1}
+
+
+QUICK = {
+    "offer_time": "3s",
+    "reminder_time": "3s",
+    "wave_time": "3s",
+    "coordinator_time": "3s",
+    "suggest": False,
+}
+UNANSWERED = 12
+MERGED = 3
+EXPERTS = 4
+
+
+async def test_waves_reminders_and_merges_outlive_kills(
+    synapse: PrivateSynapse, tmp_path: Path
+) -> None:
+    """Nobody answers: each question comes to its end, and every step of it is taken once."""
+    dice = random.Random(SEED)
+    async with a_town(synapse, tmp_path, CLUSTERS[:1], DESKS[:1], QUICK, experts=EXPERTS) as town:
+        for number in range(UNANSWERED + MERGED):
+            await town.ask(number)
+        for each in waves_lives(dice):
+            await live(town.premises, each)
+        async with BotProcess(town.premises.config) as bot:
+            await bot.ready()
+            for number in range(MERGED):
+                merge = f"!merge Q{UNANSWERED + number + 1} Q{number + 1}"
+                await town.admin.say(town.rooms["control"], merge)
+            await town.heard(bot)
+            while await open_steps(town) != {"admins"}:
+                await bot.breathe()
+            await bot.quiet()
+            assert await bot.figure("clusterdesk_outbox_dead_letters") == 0
+        await judge_waves(town)
+
+
+def waves_lives(dice: random.Random) -> list[Life]:
+    """Longer than a turn, so that there is something to interrupt; at a marked point or not."""
+    marked = [Life(f"{point}:{dice.randint(1, 12)}") for point in ("before-send", "after-decide")]
+    return [*marked, *(Life(seconds=dice.uniform(1, 4)) for _ in range(4))]
+
+
+async def open_steps(town: Town) -> set[str]:
+    """Whose turn it is with the questions that are open, as the bot's database says."""
+    path = town.premises.folder / "var" / "clusterdesk.db"
+    async with aiosqlite.connect(f"file:{path}?mode=ro", uri=True) as database:
+        rows = await database.execute_fetchall("SELECT step FROM questions WHERE status = 'open'")
+    return {str(step) for (step,) in rows}
+
+
+async def judge_waves(town: Town) -> None:
+    in_desk = await town.sees(*town.desks)
+    in_cluster = await town.sees(*town.clusters)
+    merged = {UNANSWERED + number + 1 for number in range(MERGED)}
+    for question in range(1, UNANSWERED + MERGED + 1):
+        ours = [each for each in in_desk if key_of(each).get("question") == question]
+        offers = of_kind(ours, "question.offer")
+        asked = [key_of(each)["expert"] for each in offers]
+        assert len(asked) == len(set(asked)) <= 3
+        assert len(of_kind(ours, "question.card")) == 1
+        steps = Counter(key_of(each)["step"] for each in of_kind(ours, "question.escalation"))
+        told = Counter(
+            key_of(each)["step"]
+            for each in of_kind(in_cluster, "question.escalation")
+            if key_of(each)["question"] == question
+        )
+        if question in merged:
+            told_in = [thread_of(each) for each in of_kind(ours, "question.merged")]
+            assert len(told_in) == len(set(told_in)) == 2, "under its card, and the other's"
+            assert max([0, *steps.values(), *told.values()]) <= 1
+            continue
+        assert [key_of(each)["wave"] for each in offers] == [1, 2, 2]
+        assert len(of_kind(ours, "question.reminder")) == 1
+        assert steps == {"desk": 1}
+        assert told == {"desk": 1, "admins": 1}
+    alerts = of_kind(await town.sees("control"), "alert")
+    assert len(alerts) == UNANSWERED

@@ -515,7 +515,7 @@ async def test_a_months_figures(desk: Desk, clock: Clock) -> None:
     await desk.ask(f"!demander {ASKED} Encore ?")
     await desk.command("!desk --month 2026-11", by="carla", room="funding")
     body = (await desk.in_desk("reply"))[-1]["content"]["body"]
-    assert "1 of 2 questions answered (50 %)" in body
+    assert "Questions answered: 1 of 2 (50%)" in body
     assert "1 hour" in body
     clock.now = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
     await desk.house.tick()

@@ -31,6 +31,7 @@ from tests.support import crashing_bot
 
 CLUSTERDESK = str(Path(sys.executable).with_name("clusterdesk"))
 MODEL = "innov-eurometropolis"
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PATIENCE = 60.0
 """Seconds; generous, because a busy machine needs several to start a process."""
 
@@ -73,6 +74,8 @@ class Premises:
             "network": "./network.yaml",
             "admins": [self.admin.user_id],
             "web": {"listen": "127.0.0.1:0"},
+            # Models take a second and 100 MB of each of many processes.
+            "routing": {"encoder": "lexical"},
         }
         path.write_text(json.dumps(settings | changes), encoding="utf-8")
         return path
@@ -121,14 +124,21 @@ async def settle(
     clusters: Collection[str] = ("logistics",),
     desks: Collection[str] = ("funding",),
     forum: bool = False,
+    questions: Mapping[str, Any] | None = None,
 ) -> Premises:
-    """The built-in network, reduced to these rooms and the space and control room."""
+    """The built-in network, reduced to these rooms and the space and control room.
+
+    Its desks never close: a test may run at any hour. ``questions`` are knobs that differ.
+    """
     unique = secrets.token_hex(4)
     network = yaml.safe_load((files("config") / "networks" / f"{MODEL}.yaml").read_text("utf-8"))
     network["key"], network["alias_prefix"] = f"test-{unique}", f"test-{unique}-"
     network["clusters"] = [each for each in network["clusters"] if each["key"] in clusters]
     network["desks"] = [each for each in network["desks"] if each["key"] in desks]
-    network["questions"] = {"default_desk": min(desks)}
+    for desk in network["desks"]:
+        desk["hours"] = {"days": list(WEEKDAYS), "start": "00:00", "end": "23:59"}
+    knobs = {"default_desk": min(desks), "quiet_hours": False, "weekly_ceiling": 100}
+    network["questions"] = {**knobs, **(questions or {})}
     if not forum:
         del network["forum"]
     (folder / "network.yaml").write_text(json.dumps(network), encoding="utf-8")

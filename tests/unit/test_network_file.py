@@ -71,7 +71,9 @@ def test_a_small_network_takes_the_defaults(data: dict[str, Any]) -> None:
     assert network.forum is None
     assert network.zone.key == "Europe/Brussels"
     assert network.questions.offer_time == timedelta(hours=2)
-    assert network.questions.max_offers == 3
+    assert network.questions.reminder_time == timedelta(hours=2)
+    assert (network.questions.second_wave, network.questions.max_offers) == (2, 5)
+    assert network.questions.urgent.offer_time == timedelta(minutes=30)
     assert network.questions.coordinator_time == timedelta(hours=4)
     assert network.questions.ask_help_after == timedelta(days=2)
     assert network.questions.close_after == timedelta(days=5)

@@ -108,7 +108,7 @@ async def _check_ration(uow: Uow, instance: Instance, asked: Asked) -> None:
         raise UserError(
             "urgent-used-up",
             N_(
-                "You have asked {most} urgent questions in 30 days, which is as many as there are. "
+                "In 30 days you have already asked {most} urgent questions, the most there can be. "
                 "Please ask without {option}."
             ),
             most=most,

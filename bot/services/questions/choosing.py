@@ -54,7 +54,10 @@ async def ask_cluster(uow: Uow, instance: Instance, question: Question) -> None:
     tr = await tr_for(uow, instance, question.asker)
     named = [instance.network.text(each.name, tr.language) for each in clusters]
     piece = content.lines(
-        tr("What is {number} about? It helps me find the right expert.", number=label(question.id)),
+        tr(
+            "What is {number} about? React with a number: it helps me find the right expert.",
+            number=label(question.id),
+        ),
         _signed(named),
     )
     keys = [each.key for each in clusters]

@@ -282,7 +282,7 @@ async def not_helped(uow: Uow, instance: Instance, question: Question) -> None:
     say(
         uow,
         question.lane,
-        tr("I’ll go on looking for {number}.", number=label(question.id)),
+        tr("I’ll keep looking for an answer to {number}.", number=label(question.id)),
         "question.escalation",
         thread=question.root,
         question=question.id,

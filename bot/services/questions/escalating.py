@@ -57,8 +57,8 @@ async def _to_coordinators(
     made = [each for each in await questions.offers(uow.session, question.id) if _was_asked(each)]
     if question.private:
         return tr(
-            "{people}, {number} is private, and whoever may read it has not answered. "
-            "Please name an expert with {command}: only they will read it.",
+            "{people}, {number} is private and still has no answer. "
+            "Please name an expert with {command}: nobody else will read it.",
             people=mentioned,
             number=number,
             command=assign,

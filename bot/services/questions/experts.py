@@ -178,10 +178,13 @@ async def _reason_text(
                 "answered {n} similar question", "answered {n} similar questions", int(value)
             )
         case Why.LAST_ANSWER:
-            return tr("the last one {ago}", ago=tr.ago(timedelta(days=int(value))))
+            days = timedelta(days=int(value))
+            return tr("most recently {ago}", ago=tr.ago(days)) if days else tr("even today")
         case Why.ACTIVE:
             return tr.plural(
-                "gave {n} answer this month", "gave {n} answers this month", int(value)
+                "gave {n} answer in the last 30 days",
+                "gave {n} answers in the last 30 days",
+                int(value),
             )
         case Why.PROFILE:
             return tr("has a profile that fits")
@@ -192,7 +195,7 @@ async def _reason_text(
         case Why.LANGUAGE:
             return tr("answers in {language}", language=tr.language_name(value))
         case Why.OTHER_LANGUAGE:
-            return tr("but does not answer in {language}", language=tr.language_name(value))
+            return tr("does not answer in {language}", language=tr.language_name(value))
         case Why.LOAD:
             return tr.plural("has {n} question already", "has {n} questions already", int(value))
         case Why.OFTEN_ASKED:
@@ -202,13 +205,13 @@ async def _reason_text(
         case Why.NEWCOMER:
             return tr("is new here")
         case Why.EXPLORED:
-            return tr("is to get a chance as well")
+            return tr("deserves a chance as well")
         case Why.REFERRED:
             return tr("was recommended by a colleague")
         case Why.NOT_MY_FIELD:
-            return tr("but passed something similar on")
+            return tr("passed on something similar")
         case "assigned":
             return tr("named by {coordinator}", coordinator=await name(uow, value))
         case "named":
-            return tr("named by who asked")
+            return tr("named by the asker")
     return content.text(value)

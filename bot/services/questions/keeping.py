@@ -131,8 +131,8 @@ async def _show(uow: Uow, instance: Instance, question: Question, person: str) -
         return
     tr = await tr_for(uow, instance, person)
     sentences = {
-        "yes": N_("📚 {number}: kept, with your agreement."),
-        "anonymous": N_("📚 {number}: kept without your name, with your agreement."),
+        "yes": N_("📚 {number}: you agree to keep it."),
+        "anonymous": N_("📚 {number}: you agree to keep it, without your name."),
         "no": N_("{number} is not kept."),
     }
     piece = tr(sentences[str(said[person])], number=label(question.id))

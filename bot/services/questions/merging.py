@@ -56,7 +56,10 @@ async def _check(uow: Uow, question: Question, into: Question) -> None:
     if await questions.merged_into(uow.session, question.id):
         raise UserError(
             "merge-has-merged",
-            N_("Others were merged into {number}. Merge {other} into it instead."),
+            N_(
+                "Other questions have joined {number}. Do it the other way round: "
+                "merge {other} into {number}."
+            ),
             number=number,
             other=other,
         )
@@ -67,7 +70,7 @@ async def _tell_desks(uow: Uow, instance: Instance, question: Question, into: Qu
     mine, theirs = await card(uow, question), await card(uow, into)
     gone = texts.each(
         languages,
-        N_("🔗 {number} is asked already as {other}. Please answer there."),
+        N_("🔗 {number} is the same question as {other}. Please answer there."),
         number=label(question.id),
         other=label(into.id),
     )
@@ -93,7 +96,7 @@ async def _tell_desks(uow: Uow, instance: Instance, question: Question, into: Qu
 async def _tell_asker(uow: Uow, instance: Instance, question: Question, into: Question) -> None:
     tr = await tr_for(uow, instance, question.asker)
     piece = tr(
-        "🔗 Somebody asked the same as {other}. You get the answers here, too.",
+        "🔗 Somebody has asked the same question: {other}. You get its answers here, too.",
         other=label(into.id),
     )
     say(

@@ -86,7 +86,7 @@ def shown(found: Month, instance: Instance, desk: str, first: date, tr: Translat
     return content.lines(
         title,
         tr(
-            "{answered} of {asked} questions answered ({share} %)",
+            "Questions answered: {answered} of {asked} ({share}%)",
             answered=found.answered,
             asked=found.asked,
             share=round(100 * found.answered / found.asked),
@@ -97,7 +97,7 @@ def shown(found: Month, instance: Instance, desk: str, first: date, tr: Translat
         tr("Experts asked per answer: {n}", n=tr.number(round(found.asks / found.answered, 1)))
         if found.answered
         else None,
-        tr("Share of the most asked expert: {share} %", share=round(100 * found.busiest))
+        tr("Share of the most asked expert: {share}%", share=round(100 * found.busiest))
         if found.asks
         else None,
     )
@@ -168,7 +168,7 @@ async def _tell_expert(uow: Uow, instance: Instance, expert: str, monday: date) 
     ]
     if thanked:
         lines.append(
-            tr.plural("👍 {n} person said it helped.", "👍 {n} people said it helped.", thanked)
+            tr.plural("👍 {n} of your answers helped.", "👍 {n} of your answers helped.", thanked)
         )
     if waiting:
         numbers = [await numbered(uow, instance, each, expert) for each in waiting[:5]]

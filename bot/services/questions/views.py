@@ -216,7 +216,7 @@ def _desk_reason(instance: Instance, question: Question, tr: Translator) -> Piec
         "corrections": N_("questions like it were sent there"),
         "default": N_("no word pointed to another desk"),
         "coordinator": N_("a coordinator sent it there"),
-        "asker": N_("who asked chose it"),
+        "asker": N_("the asker chose it"),
     }
     reason = tr(reasons.get(str(choice.get("by")), reasons["default"]))
     second = choice.get("runner_up")

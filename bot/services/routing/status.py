@@ -18,7 +18,7 @@ async def summary(uow: Uow, instance: Instance, tr: Translator) -> Piece:
     return content.lines(
         _encoder(instance, tr),
         tr(
-            "In memory: {questions} questions, {answers} answers, {profiles} profiles",
+            "In memory – questions: {questions}, answers: {answers}, profiles: {profiles}",
             questions=len(memory.questions),
             answers=len(memory.answers),
             profiles=len(memory.declared),
@@ -26,7 +26,7 @@ async def summary(uow: Uow, instance: Instance, tr: Translator) -> Piece:
         tr.plural("{n} text is still to be encoded.", "{n} texts are still to be encoded.", missing)
         if missing and router.encoding.name
         else None,
-        tr("Corrections of desks learned from: {n}", n=len(memory.corrections)),
+        tr("Desk corrections taken into account: {n}", n=len(memory.corrections)),
         *(_learned(ranker, instance, tr) if ranker else [_not_learned(tr)]),
     )
 
@@ -37,7 +37,7 @@ def _encoder(instance: Instance, tr: Translator) -> Piece:
         return tr("No encoder: questions are routed by their words.")
     if encoding.fault:
         return tr(
-            "⚠️ The encoder {name} does not work ({fault}): words have to do.",
+            "⚠️ The encoder {name} does not work ({fault}): I only go by words.",
             name=content.code(encoding.name),
             fault=encoding.fault,
         )
@@ -65,7 +65,7 @@ def _learned(ranker: RankerRow, instance: Instance, tr: Translator) -> list[Piec
         decision,
         tr(
             "Replay of {compared} questions: MRR {learned} learned, {formula} by the formula; "
-            "among the first three {learned_hit} and {formula_hit}.",
+            "right expert among the first three: {learned_hit} and {formula_hit}.",
             compared=told.get("compared", "0"),
             learned=told.get("learned_mrr", "0"),
             formula=told.get("formula_mrr", "0"),
