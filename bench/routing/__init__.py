@@ -1,0 +1,1 @@
+"""How well questions are routed: each part prints one line of JSON, with baselines of that run."""
