@@ -21,7 +21,7 @@ B = 0.75
 """The customary values (Robertson and Zaragoza 2009)."""
 UNSAID = 3
 """Rare words that every query is taken to have besides its own."""
-MOST_POSTINGS = 5_000
+MOST_POSTINGS = 3_000
 """Of a query's words, from the rarest on, that are looked up: the frequent ones say little, are in
 many documents, and would make long queries slow."""
 

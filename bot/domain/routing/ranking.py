@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from math import exp2, fsum, log
+from typing import NamedTuple
 
 PACE = 20
 """Answers of the desk: the half-life of activity is the time in which the last so many came."""
@@ -46,7 +47,7 @@ OTHER_LANGUAGE = -1.2
 SAME_CLUSTER = 0.4
 OPEN_QUESTION = -0.4
 """For each."""
-RECENT_ASK = -0.15
+RECENT_ASK = -0.5
 """For each of the desk's last 20 questions that they were asked."""
 REFERRED = 1.5
 NOT_THEIR_FIELD = -3.0
@@ -70,10 +71,9 @@ class QuestionFacts:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(NamedTuple):
     """A past answer: how alike (0 to 1) its text is to the new question, how long ago it was given,
-    and what its asker said of it, if anything."""
+    and what its asker said of it, if anything. A tuple, for a desk may have thousands."""
 
     likeness: float
     age: timedelta

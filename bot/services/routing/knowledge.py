@@ -28,7 +28,7 @@ share a small part of their words with anything: from nothing to some is more th
 """
 WORDS_ACROSS = 0.1
 """The same between languages: they share names and numbers, and false friends."""
-MIDDLE_FROM = 20
+MIDDLE_FROM = 10
 """Questions of a language from which on its middle is believed at least by half."""
 
 _BLOCK = 1024
