@@ -143,7 +143,7 @@ PARTS: Sequence[Part] = (
                 0.25,
                 at_most=True,
             ),
-            Target("cost of balancing, hit@3", "cost", None, 0.05, 0.05, at_most=True),
+            Target("cost of balancing, hit@3", "cost_hit3", None, 0.05, 0.05, at_most=True),
         ),
     ),
     Part("language", ("DIR",), (".",), ()),

@@ -50,7 +50,7 @@ class Bm25:
         """Replaces what it was before."""
         self.remove(document)
         counts = Counter(tokens)
-        self._terms_of[document] = array("L", (self._term(token) for token in counts))
+        self._terms_of[document] = array("I", (self._term(token) for token in counts))
         self._lengths[document] = counts.total()
         self._total += counts.total()
         for term, count in zip(self._terms_of[document], counts.values(), strict=True):

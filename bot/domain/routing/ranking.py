@@ -47,7 +47,7 @@ OTHER_LANGUAGE = -1.2
 SAME_CLUSTER = 0.4
 OPEN_QUESTION = -0.4
 """For each."""
-RECENT_ASK = -0.5
+RECENT_ASK = -0.35
 """For each of the desk's last 20 questions that they were asked."""
 REFERRED = 1.5
 NOT_THEIR_FIELD = -3.0
