@@ -16,7 +16,9 @@ endif
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --quiet
 
-.PHONY: demo test check fmt bench wheel lock clean
+DATA ?= data/routing
+
+.PHONY: demo test check fmt bench bench-routing wheel lock clean
 
 demo: $(READY)
 	$(BIN)/clusterdesk demo $(ARGS)
@@ -38,6 +40,10 @@ fmt: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(ARGS)
+
+# DATA is a folder of public data that is no part of the project; bench/routing says which files.
+bench-routing: $(READY)
+	$(BIN)/python -m bench.routing $(ARGS) all $(DATA)
 
 wheel: $(READY)
 	rm -rf dist

@@ -33,9 +33,10 @@ def closest(
     enough: float = ENOUGH,
 ) -> list[Known]:
     """The closest first; the later of equals, for it is likelier to hold still."""
-    sure = (
+    sure = {n for view in (meaning, words) for n, alike in view.items() if alike >= enough}
+    found = (
         Known(number, round(together(meaning.get(number, 0.0), words.get(number, 0.0)), 6))
-        for number in {*meaning, *words}
-        if number in answered and max(meaning.get(number, 0.0), words.get(number, 0.0)) >= enough
+        for number in sure
+        if number in answered
     )
-    return sorted(sure, key=lambda each: (-each.likeness, -each.number))[:most]
+    return sorted(found, key=lambda each: (-each.likeness, -each.number))[:most]

@@ -81,15 +81,23 @@ def fit(samples: Sequence[Sample], start: Weights = FORMULA) -> dict[str, float]
 
 
 def verdict(samples: Sequence[Sample], start: Weights = FORMULA) -> Verdict:
-    """``samples`` in the order of time; those before the first fit are not compared."""
+    """``samples`` in the order of time. Those that nobody of the candidates answered say nothing;
+    those before the first fit are not compared."""
+    answered = [each for each in samples if each.answered]
     formula, learned = list[int](), list[int]()
-    for since in range(FEWEST, len(samples), REFIT):
-        weights = fit(samples[:since], start)
-        for each in samples[since : since + REFIT]:
+    for since in range(FEWEST, len(answered), REFIT):
+        weights = fit(answered[:since], start)
+        for each in answered[since : since + REFIT]:
             formula.append(_place(each, start))
             learned.append(_place(each, weights))
-    answered = sum(bool(each.answered) for each in samples)
-    return Verdict(answered, len(formula), mrr(formula), hit(formula), mrr(learned), hit(learned))
+    return Verdict(
+        answered=len(answered),
+        compared=len(formula),
+        formula_mrr=mrr(formula),
+        formula_hit=hit(formula),
+        learned_mrr=mrr(learned),
+        learned_hit=hit(learned),
+    )
 
 
 def mrr(places: Sequence[int]) -> float:

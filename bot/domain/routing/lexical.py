@@ -8,7 +8,7 @@ small machine its memory.
 """
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from itertools import accumulate
 from math import fsum, log
@@ -21,7 +21,7 @@ B = 0.75
 """The customary values (Robertson and Zaragoza 2009)."""
 UNSAID = 3
 """Rare words that every query is taken to have besides its own."""
-MOST_POSTINGS = 5_000
+MOST_POSTINGS = 3_000
 """Of a query's words, from the rarest on, that are looked up: the frequent ones say little, are in
 many documents, and would make long queries slow."""
 
@@ -50,7 +50,7 @@ class Bm25:
         """Replaces what it was before."""
         self.remove(document)
         counts = Counter(tokens)
-        self._terms_of[document] = array("L", (self._term(token) for token in counts))
+        self._terms_of[document] = array("I", (self._term(token) for token in counts))
         self._lengths[document] = counts.total()
         self._total += counts.total()
         for term, count in zip(self._terms_of[document], counts.values(), strict=True):
@@ -71,15 +71,15 @@ class Bm25:
         count = len(self._lengths)
         best = fsum(weights.values()) + UNSAID * _rarity(0, count)
         mean = self._total / count
-        lengths, found = self._lengths, dict[int, float]()
+        short, long = K1 * (1 - B), K1 * B / mean
+        lengths, found = self._lengths, defaultdict[int, float](float)
         for token, weight in weights.items():
             for posting in self._postings_of(token):
                 document = posting >> _COUNT_BITS
                 times = posting & _MOST_TIMES
-                room = K1 * (1 - B + B * lengths[document] / mean)
-                gain = weight * times * (K1 + 1) / (times + room)
-                found[document] = found.get(document, 0.0) + gain
-        return {document: min(gain / best, 1.0) for document, gain in found.items()}
+                room = short + long * lengths[document]
+                found[document] += weight * times / (times + room)
+        return {document: min(gain * (K1 + 1) / best, 1.0) for document, gain in found.items()}
 
     def _term(self, token: str) -> int:
         term = self._terms.setdefault(token, len(self._postings))

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
-from math import fsum, log
+from math import exp2, fsum, log
+from typing import NamedTuple
 
 PACE = 20
 """Answers of the desk: the half-life of activity is the time in which the last so many came."""
@@ -28,10 +29,11 @@ SILENT = 0.1
 """Of a fresh answer: what the activity of somebody is worth who has long been silent."""
 FIRST_ANSWERS = 5.0
 """So many answers say as much of what somebody knows as their profile does."""
-TYPICAL = 0.03
+TYPICAL = 0.02
 """Squared likeness of an answer to just any question: what is assumed of whom nothing is known."""
 HELPED, DID_NOT_HELP = 1.5, 0.5
 """Factors of an answer that the asker thanked for, or said was no help. Proposed, not measured."""
+_THANKS = {None: 1.0, True: HELPED, False: DID_NOT_HELP}
 SIMILAR = 0.4
 """Likeness from which on people would call two texts about the same thing."""
 FITTING = 0.25
@@ -45,7 +47,7 @@ OTHER_LANGUAGE = -1.2
 SAME_CLUSTER = 0.4
 OPEN_QUESTION = -0.4
 """For each."""
-RECENT_ASK = -0.15
+RECENT_ASK = -0.35
 """For each of the desk's last 20 questions that they were asked."""
 REFERRED = 1.5
 NOT_THEIR_FIELD = -3.0
@@ -69,10 +71,9 @@ class QuestionFacts:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(NamedTuple):
     """A past answer: how alike (0 to 1) its text is to the new question, how long ago it was given,
-    and what its asker said of it, if anything."""
+    and what its asker said of it, if anything. A tuple, for a desk may have thousands."""
 
     likeness: float
     age: timedelta
@@ -187,26 +188,30 @@ def rank(
 
 
 def pick(
-    ranked: Sequence[Ranked], candidates: Iterable[Candidate], size: int, question_number: int
+    ranked: Sequence[Ranked],
+    candidates: Iterable[Candidate],
+    size: int,
+    question_number: int,
+    explore: float = EXPLORE,
 ) -> list[Ranked]:
     """The people of a wave: the best, but now and then somebody to get to know in the last place.
 
     Without it, who was never asked would never be. Whether it happens is a lot of the question.
     A wave of one takes only somebody nearly as good as the best.
     """
-    best = list(ranked[:size])
-    rest = ranked[size:]
-    if not best or not rest or lot(question_number, "explore") >= EXPLORE:
+    best, rest = list(ranked[:size]), ranked[max(size, 0) :]
+    if not best or lot(question_number, "explore") >= explore:
         return best
     asks = {each.user_id: each.asks for each in candidates}
-    promising = [each for each in rest[: max(EXPLORED_AMONG - size, 0)] if _may_be_explored(each)]
-    newcomers = [each for each in rest if _may_be_explored(each) and asks[each.user_id] == 0]
-    pool = newcomers or promising
+    willing = [each for each in rest if _may_be_explored(each)]
+    newcomers = [each for each in willing if not asks.get(each.user_id)]
+    among = {each.user_id for each in ranked[:EXPLORED_AMONG]}
+    pool = newcomers or [each for each in willing if each.user_id in among]
     if size == 1:
         pool = [each for each in pool if best[0].score - each.score <= CLOSE]
     if not pool:
         return best
-    chosen = min(pool, key=lambda each: asks[each.user_id])
+    chosen = min(pool, key=lambda each: asks.get(each.user_id, 0))
     return [*best[:-1], replace(chosen, reasons=(*chosen.reasons, Reason(Why.EXPLORED)))]
 
 
@@ -254,19 +259,17 @@ def _order(
 def _activity(candidate: Candidate, half_life: timedelta) -> float:
     """In fresh answers. Whoever was never asked counts as if they had just given one, for their
     silence says nothing yet; each ask halves that."""
-    answers = fsum(0.5 ** (max(vote.age, timedelta()) / half_life) for vote in candidate.votes)
-    return answers + SILENT + float(0.5**candidate.asks)
+    span = half_life.total_seconds()
+    ages = [max(vote.age.total_seconds(), 0.0) for vote in candidate.votes]
+    answers = fsum([exp2(-age / span) for age in ages])
+    return answers + SILENT + exp2(-candidate.asks)
 
 
 def _fit(candidate: Candidate) -> float:
     """The mean squared likeness of their answers, with the profile in place of the first few."""
     assumed = FIRST_ANSWERS * max(max(candidate.profile, 0.0) ** 2, TYPICAL)
-    shown = fsum(vote.likeness**2 * _thanks(vote) for vote in candidate.votes)
+    shown = fsum([vote.likeness**2 * _THANKS[vote.helped] for vote in candidate.votes])
     return (shown + assumed) / (len(candidate.votes) + FIRST_ANSWERS)
-
-
-def _thanks(vote: Vote) -> float:
-    return {None: 1.0, True: HELPED, False: DID_NOT_HELP}[vote.helped]
 
 
 def _may_be_explored(ranked: Ranked) -> bool:

@@ -27,8 +27,8 @@ HALF = 0.6
 share a small part of their words with anything: from nothing to some is more than from some to all.
 """
 WORDS_ACROSS = 0.1
-"""The same between languages: they share names and numbers, and false friends."""
-MIDDLE_FROM = 20
+"""What common words count for between languages: names are shared, and so are false friends."""
+MIDDLE_FROM = 10
 """Questions of a language from which on its middle is believed at least by half."""
 
 _BLOCK = 1024
@@ -48,6 +48,8 @@ class Knowledge:
 
     def put(self, number: int, text: str, language: str | None, vector: Vector | None) -> None:
         """Adds it or replaces it. Raises ``ValueError`` for a vector of another dimension."""
+        if vector is not None and self._vectors.refuses(vector):
+            raise ValueError(f"a vector of shape {vector.shape} among others")
         self.drop(number)
         if vector is not None:
             self._vectors.put(number, language, vector)
@@ -63,7 +65,7 @@ class Knowledge:
     def likeness(self, text: str, language: str | None, vector: Vector | None) -> dict[int, float]:
         """From 0 to 1, of those that are like it at all."""
         found = self._meaning(language, vector)
-        for number, share in self._shared_words(text, language).items():
+        for number, share in self._shared_words(text, language, vector is None).items():
             found[number] = together(found.get(number, 0.0), share)
         return found
 
@@ -78,25 +80,31 @@ class Knowledge:
     ) -> list[Known]:
         """Of the ``answered``, those that may be shown to whoever asks this."""
         meaning = self._meaning(language, vector)
-        words = self._shared_words(text, language)
+        shares = self._shared_words(text, language, vector is None)
+        words = {number: share / (share + HALF) for number, share in shares.items()}
         return known.closest(meaning, words, answered, most, enough)
 
     def _meaning(self, language: str | None, vector: Vector | None) -> dict[int, float]:
         return {} if vector is None else self._vectors.cosines(language, vector)
 
-    def _shared_words(self, text: str, language: str | None) -> dict[int, float]:
+    def _shared_words(self, text: str, language: str | None, across: bool) -> dict[int, float]:
+        """``across`` languages too, which is only worth the time where there is nothing else."""
         found: dict[int, float] = {}
         for spoken, index in self._words.items():
-            weight = 1.0 if spoken == language or None in (spoken, language) else WORDS_ACROSS
-            for number, share in index.scores(tokens(text, spoken)).items():
-                found[number] = weight * share / (share + HALF)
+            same = spoken == language or None in (spoken, language)
+            if same or across:
+                weight = 1.0 if same else WORDS_ACROSS
+                for number, share in index.scores(tokens(text, spoken)).items():
+                    found[number] = weight * share
         return found
 
 
 class _Vectors:
     """Rows of bytes, in blocks: growing never copies what is there.
 
-    A row is the vector times ``_STEPS`` by its largest number, rounded; ``scale`` leads back.
+    A row is the vector times ``_STEPS`` by its largest number, rounded; ``scale`` leads back. What
+    each row has in common with the middle of its language is kept beside it, and worked out again
+    once one row in ``_STALE`` has changed: until then the middles have hardly moved.
     """
 
     def __init__(self) -> None:
@@ -108,56 +116,73 @@ class _Vectors:
         self._sums = np.zeros((0, 0), np.float32)
         """Of the vectors of each language."""
         self._counts = np.zeros(0, np.float32)
+        self._middles = np.zeros((0, 0), np.float32)
+        self._changes = 0
 
     def put(self, number: int, language: str | None, vector: Vector) -> None:
-        if self._blocks and vector.shape != (self._blocks[0].shape[1],):
-            raise ValueError(f"a vector of shape {vector.shape} among others")
+        """Of a number that is not there yet. A vector of zeros is like nothing and is not kept."""
         scale = float(np.abs(vector).max()) / _STEPS
         if not scale:
             return
         row, spoken = self._row(vector.size), self._language(language, vector.size)
         kept = np.rint(vector / scale).astype(np.int8)
+        again = kept * np.float32(scale)
         self._blocks[row // _BLOCK][row % _BLOCK] = kept
-        length = scale * float(np.linalg.norm(kept.astype(np.float32)))
-        self._about[row] = (number, spoken, scale, length)
         self._rows[number] = row
-        self._sums[spoken] += kept * np.float32(scale)
+        self._sums[spoken] += again
         self._counts[spoken] += 1
+        self._changes += 1
+        middle = self._middles[spoken] if spoken < len(self._middles) else np.zeros_like(again)
+        apart = float(np.linalg.norm(again - middle))
+        self._about[row] = (number, spoken, scale, float(again @ again), apart)
+
+    def refuses(self, vector: Vector) -> bool:
+        return bool(self._blocks) and vector.shape != self._blocks[0][0].shape
 
     def drop(self, number: int) -> None:
         row = self._rows.pop(number, None)
         if row is None:
             return
-        _, spoken, scale, _ = self._about[row]
+        spoken, scale = self._about[row]["spoken"], self._about[row]["scale"]
         self._sums[spoken] -= self._blocks[row // _BLOCK][row % _BLOCK] * scale
         self._counts[spoken] -= 1
         self._about[row] = _NOBODY
         self._free.append(row)
+        self._changes += 1
 
     def cosines(self, language: str | None, vector: Vector) -> dict[int, float]:
         """Between what is left of the vectors without the middles of their languages."""
         if not self._rows or not vector.any():
             return {}
-        middles = self._sums / (self._counts[:, None] + MIDDLE_FROM)
-        spoken = self._spoken.get(language)
-        aside = vector if spoken is None else vector - middles[spoken]
-        aside /= float(np.linalg.norm(aside)) or 1.0
+        if self._changes * _STALE > len(self._rows):
+            self._find_middles()
+        spoken = self._spoken.get(language, len(self._middles))
+        aside = vector - self._middles[spoken] if spoken < len(self._middles) else vector
+        aside = aside / (float(np.linalg.norm(aside)) or 1.0)
         used = self._about[: self._used()]
-        products = self._products(np.vstack([aside, middles]).T.astype(np.float32))
-        products *= used["scale"][:, None]
-        theirs = used["spoken"]
-        along = products[:, 0] - (middles @ aside)[theirs]
-        squares = (middles**2).sum(axis=1)[theirs]
-        squares += used["length"] ** 2 - 2 * products[np.arange(len(used)), 1 + theirs]
-        cosines = along / np.sqrt(np.maximum(squares, _TINY))
+        along_middles = np.append(self._middles @ aside, np.zeros(len(self._spoken)))
+        cosines = self._products(aside) * used["scale"] - along_middles[used["spoken"]]
+        cosines /= np.maximum(used["apart"], _TINY)
         alike = (cosines > 0) & (used["number"] >= 0)
         numbers = used["number"][alike].tolist()
         return dict(zip(numbers, np.minimum(cosines[alike], 1.0).tolist(), strict=True))
 
-    def _products(self, with_these: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _find_middles(self) -> None:
+        self._middles = self._sums / (self._counts[:, None] + MIDDLE_FROM)
+        used = self._about[: self._used()]
+        for spoken, middle in enumerate(self._middles):
+            theirs = used["spoken"] == spoken
+            along = self._products(middle)[theirs] * used["scale"][theirs]
+            squares = used["square"][theirs] - 2 * along + middle @ middle
+            used["apart"][theirs] = np.sqrt(np.maximum(squares, 0.0))
+        self._changes = 0
+
+    def _products(self, vector: Vector) -> NDArray[np.float32]:
+        """Of all rows, unscaled. By ``einsum``: the threads of a BLAS cost more than they bring
+        for so little, ten times as much where others want the processor too."""
         used = self._used()
         parts = [
-            block[: used - start].astype(np.float32) @ with_these
+            np.einsum("ij,j->i", block[: used - start].astype(np.float32), vector)
             for start, block in zip(range(0, used, _BLOCK), self._blocks, strict=False)
         ]
         return np.concatenate(parts)
@@ -184,6 +209,10 @@ class _Vectors:
         return self._spoken[language]
 
 
-_ABOUT = np.dtype([("number", "i8"), ("spoken", "i2"), ("scale", "f4"), ("length", "f4")])
-_NOBODY = (-1, 0, 0.0, 1.0)
-_TINY = 1e-6
+_ABOUT = np.dtype(
+    [("number", "i8"), ("spoken", "i2"), ("scale", "f4"), ("square", "f4"), ("apart", "f4")]
+)
+"""``square`` of the vector's length; ``apart``: how far it is from the middle of its language."""
+_NOBODY = (-1, 0, 0.0, 1.0, 1.0)
+_STALE = 50
+_TINY = 1e-3

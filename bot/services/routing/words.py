@@ -29,7 +29,7 @@ def tokens(text: str, language: str | None) -> list[str]:
     return [stem for stem in stems if stem]
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def _stem(word: str, language: str | None) -> str:
     """ "" for a word that says nothing by itself."""
     folded = _folded(word)
