@@ -21,7 +21,7 @@ import numpy as np
 from bot.domain.routing.desks import CLUSTER_MARGIN, SURE_MARGIN, Evidence, choose_cluster, scored
 from bot.encoders.default import use_alone, use_and_e5
 from bot.services.encoding import Encoder, Text
-from bot.services.routing.desks import ClusterMatcher, DeskMatcher, Described, describe
+from bot.services.routing.desks import ClusterMatcher, Described, DeskMatcher, describe
 from bot.services.routing.ngrams import LetterIndex
 from config.network import load_network
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.services.encoding import Vectors
+from bot.services.encoding import Vectors, unit
 from bot.services.routing.ngrams import LetterIndex
 
 SAME_LANGUAGE, OTHER_LANGUAGE = 0.5, 0.25
@@ -52,8 +52,7 @@ class ProfileMatcher:
             return letters
         meaning = np.array([_cosine(mean, vector) for mean in self._means], dtype=np.float32)
         weights = np.array([_weight(language, each) for each in self._languages], dtype=np.float32)
-        likeness: NDArray[np.float32] = (meaning + weights * letters) / (1 + weights)
-        return likeness
+        return ((meaning + weights * letters) / (1 + weights)).astype(np.float32)
 
 
 def _mean(vectors: Vectors | None) -> NDArray[np.float32] | None:
@@ -61,8 +60,8 @@ def _mean(vectors: Vectors | None) -> NDArray[np.float32] | None:
     against the nearest text, and against the nearest few: the mean finds more experts)."""
     if vectors is None or not vectors.any():
         return None
-    mean: NDArray[np.float32] = vectors.mean(axis=0)
-    return mean / np.float32(np.linalg.norm(mean) or 1.0)
+    mean: NDArray[np.float32] = unit(vectors.mean(axis=0, keepdims=True))[0]
+    return mean
 
 
 def _cosine(mean: NDArray[np.float32] | None, vector: NDArray[np.float32]) -> float:
