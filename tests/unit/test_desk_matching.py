@@ -44,9 +44,7 @@ async def vector(text: str) -> Vector:
 
 @pytest.fixture
 async def matcher() -> DeskMatcher:
-    built = await DeskMatcher.build([describe(each) for each in DESKS], ToyEncoder())
-    assert isinstance(built, DeskMatcher)
-    return built
+    return await DeskMatcher.build([describe(each) for each in DESKS], ToyEncoder())
 
 
 @pytest.mark.parametrize(
@@ -142,13 +140,11 @@ async def test_a_network_without_asks_is_matched_by_topics_and_words() -> None:
 
 async def test_a_network_without_clusters_has_none_to_choose() -> None:
     matcher = await ClusterMatcher.build([], ToyEncoder())
-    assert isinstance(matcher, ClusterMatcher)
     assert matcher.choose("camion", await vector("camion")) is None
 
 
 async def test_one_desk_alone_is_always_it() -> None:
     matcher = await DeskMatcher.build([describe(DESKS[0])], ToyEncoder())
-    assert isinstance(matcher, DeskMatcher)
     choice = matcher.choose("labo", await vector("labo"), None, "purse")
     assert (choice.desk, choice.runner_up, choice.sure) == ("purse", None, True)
 
@@ -164,7 +160,6 @@ async def test_the_longest_description_does_not_win_by_its_length() -> None:
 
 async def test_the_cluster_is_said_only_when_it_is_clear() -> None:
     matcher = await ClusterMatcher.build([describe(each) for each in CLUSTERS], ToyEncoder())
-    assert isinstance(matcher, ClusterMatcher)
     assert matcher.choose("camion", await vector("camion")) == "roads"
     assert matcher.choose("camion lin", await vector("camion lin")) is None
     assert matcher.choose("subsidie", await vector("subsidie")) is None

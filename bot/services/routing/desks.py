@@ -12,6 +12,7 @@ is not moved at all.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,13 +70,13 @@ class RoomMatcher:
         """``vectors``: of all sentences, room after room; see ``sentences``."""
         self._rooms = tuple(rooms)
         self._topics = [room.topic for room in rooms]
-        described = vectors is not None and len(vectors) > 0
-        self._model = _Regression(self._rooms, vectors) if described else None
+        self._model = None if vectors is None or not rooms else _Regression(self._rooms, vectors)
 
     @classmethod
-    async def build(cls, rooms: Sequence[Described], encoder: Encoder) -> "RoomMatcher":
+    async def build(cls, rooms: Sequence[Described], encoder: Encoder) -> Self:
         """Takes seconds: the sentences are many. Raises ``EncoderFault``."""
-        return cls(rooms, await encoder.encode(sentences(rooms)))
+        described = sentences(rooms)
+        return cls(rooms, await encoder.encode(described) if described else None)
 
     def evidence(
         self, text: str, vector: Vector | None, corrections: Sequence[Correction] = ()
