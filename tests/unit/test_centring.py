@@ -6,6 +6,7 @@ import pytest
 from bot.encoders.blend import BlendedEncoder
 from bot.encoders.centring import CentredEncoder, neutral_sentences, plain
 from bot.encoders.default import use_alone, use_and_e5
+from bot.encoders.local import AT_A_TIME, LocalEncoder
 from bot.services.encoding import Encoder, EncoderFault, Text, Vectors, unit
 from tests.support.toy_encoder import ToyEncoder
 
@@ -113,3 +114,19 @@ def test_the_default_encoders_say_what_was_done() -> None:
     assert "-centred-" in alone.name
     assert alone.name in both.name
     assert "e5-small-q4/" in both.name
+
+
+async def test_a_model_sees_a_few_texts_at_a_time_and_no_blank_one() -> None:
+    seen: list[list[str]] = []
+
+    def model(texts: list[str]) -> list[list[float]]:
+        seen.append(texts)
+        return [[float(text), 1.0] for text in texts]
+
+    encoder = LocalEncoder("model/1", 2, lambda: model, characters=3)
+    texts = [Text(str(n)) for n in range(40)] + [Text("  "), Text("1234567")]
+    vectors = await encoder.encode(texts)
+    assert max(map(len, seen)) == AT_A_TIME
+    assert [each for some in seen for each in some] == [*map(str, range(40)), "123"]
+    assert vectors[7] == pytest.approx(unit(np.array([[7, 1]], dtype=np.float32))[0])
+    assert not vectors[40].any()
