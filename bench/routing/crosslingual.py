@@ -3,7 +3,7 @@
 The folder holds the three ESCO files (`esco_occupations_en.csv`, `…_fr.csv`, `…_nl.csv`). An expert
 declares up to 8 occupations of one ISCO group; the question is another occupation of the group; it
 has to find its expert among 40. What is measured is the product's own likeness of profiles, beside
-character n-grams alone. Every pair of languages is run, for several draws of the 40 groups.
+character n-grams alone. Every pair of languages is run, for several draws of 40 other groups each.
 """
 
 import csv
@@ -19,12 +19,12 @@ import numpy as np
 
 from bench.routing.desks import ENCODERS, LANGUAGES
 from bot.services.encoding import Encoder, Text, Vectors
-from bot.services.routing.profiles import Profile, ProfileMatcher
+from bot.services.routing.profiles import Profile, ProfileMatcher, encode_parts
 
 EXPERTS = 40
 OCCUPATIONS = 8
 FEWEST = 5
-SEEDS = 3
+DRAWS = 3
 OTHER_NAMES = 5
 
 Occupation: TypeAlias = Mapping[str, str]
@@ -77,12 +77,13 @@ def read(folder: Path) -> list[Group]:
 def _said(row: Mapping[str, str]) -> str:
     others = [name.strip() for name in row["altLabels"].splitlines() if name.strip()]
     names = list(dict.fromkeys([row["preferredLabel"], *others]))[: OTHER_NAMES + 1]
-    return f"{', '.join(names)}. {row['description']}".strip()
+    return f"{', '.join(names)}\n{row['description']}".strip()
 
 
-async def run(folder: Path, seeds: int = SEEDS) -> dict[str, Any]:
+async def run(folder: Path, seed: int = 0) -> dict[str, Any]:
     groups = read(folder)
-    draws = [Random(seed).sample(groups, EXPERTS) for seed in range(seeds)]
+    Random(seed).shuffle(groups)
+    draws = [groups[start : start + EXPERTS] for start in range(0, DRAWS * EXPERTS, EXPERTS)]
     letters = Tally()
     for draw in draws:
         _rank(draw, {}, letters)
@@ -97,6 +98,7 @@ async def run(folder: Path, seeds: int = SEEDS) -> dict[str, Any]:
     return {
         "part": "crosslingual",
         "experts": EXPERTS,
+        "draws": DRAWS,
         "questions": len(letters.ranks["cross"]) + len(letters.ranks["same"]),
         **{key: value for key, value in engines[list(ENCODERS)[-1]].items() if key != "encoder"},
         "engines": engines,
@@ -108,7 +110,7 @@ async def _encoded(draws: Sequence[Sequence[Group]], encoder: Encoder) -> dict[T
     occupations = [each for draw in draws for group in draw for each in _all(group)]
     texts = [Text(each[language], language) for each in occupations for language in LANGUAGES]
     distinct = list(dict.fromkeys(texts))
-    return dict(zip(distinct, await encoder.encode(distinct), strict=True))
+    return dict(zip(distinct, await encode_parts(encoder, distinct), strict=True))
 
 
 def _all(group: Group) -> list[Occupation]:

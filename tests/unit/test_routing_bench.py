@@ -76,4 +76,4 @@ def test_an_expert_is_a_group_with_enough_occupations(folder: Path) -> None:
     assert len(group.declared) == crosslingual.OCCUPATIONS
     assert group.asked not in group.declared
     assert set(group.asked) == set(desks.LANGUAGES)
-    assert group.asked["fr"].endswith(" fr, other. of big")
+    assert group.asked["fr"].endswith(" fr, other\nof big")
