@@ -72,6 +72,8 @@ async def test_a_first_line_weighs_as_much_as_all_that_follows() -> None:
     assert vectors[1] == pytest.approx(plain)
     assert vectors[0] @ plain == pytest.approx(0.5**0.5)
     assert not vectors[3:].any()
+    assert (await encode_parts(ToyEncoder(), [])).shape == (0, ToyEncoder.dimension)
+    assert not (await encode_parts(ToyEncoder(), [Text("")])).any()
 
 
 def test_letters_see_what_languages_share() -> None:

@@ -63,9 +63,10 @@ async def encode_parts(encoder: Encoder, texts: Sequence[Text]) -> Vectors:
     one line is encoded as it is. Raises ``EncoderFault``.
     """
     parts = [(place, part) for place, text in enumerate(texts) for part in _parts(text)]
-    vectors = await encoder.encode([part for _, part in parts])
     sums = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
-    np.add.at(sums, [place for place, _ in parts], vectors)
+    if parts:
+        vectors = await encoder.encode([part for _, part in parts])
+        np.add.at(sums, [place for place, _ in parts], vectors)
     return unit(sums)
 
 
