@@ -54,6 +54,8 @@ class CentredEncoder:
         self._once = asyncio.Lock()
 
     async def encode(self, texts: Sequence[Text]) -> Vectors:
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
         async with self._once:
             if self._means is None:
                 self._means = await self._computed()
@@ -73,8 +75,6 @@ class CentredEncoder:
     def _centred(
         self, texts: Sequence[Text], vectors: Vectors, means: Mapping[str | None, Vectors]
     ) -> Vectors:
-        if not texts:
-            return vectors
         taken = np.stack([means.get(text.language, means[None]) for text in texts])
         spoken = vectors.any(axis=1, keepdims=True)
         return unit(np.where(spoken, vectors - taken, 0.0).astype(np.float32))

@@ -19,6 +19,8 @@ Model = Callable[[list[str]], Any]
 USE_CHARACTERS = 2_000
 E5_CHARACTERS = 400
 """What is read of a text. What it is about stands at its beginning, and time grows with length."""
+AT_A_TIME = 16
+"""Texts the model sees at once: its memory grows with them (hundreds of MB for a thousand)."""
 
 
 class LocalEncoder:
@@ -46,11 +48,12 @@ class LocalEncoder:
             self._model = self._load()
         vectors = np.zeros((len(words), self.dimension), dtype=np.float32)
         spoken = [place for place, each in enumerate(words) if each.strip()]
-        if spoken:
-            found = np.asarray(self._model([words[place] for place in spoken]), dtype=np.float32)
-            if found.shape != (len(spoken), self.dimension):
+        for start in range(0, len(spoken), AT_A_TIME):
+            places = spoken[start : start + AT_A_TIME]
+            found = np.asarray(self._model([words[place] for place in places]), dtype=np.float32)
+            if found.shape != (len(places), self.dimension):
                 raise EncoderFault(f"{self.name}: vectors of shape {found.shape}")
-            vectors[spoken] = found
+            vectors[places] = found
         return unit(vectors)
 
 

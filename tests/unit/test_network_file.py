@@ -160,6 +160,11 @@ def test_lengths_of_time(data: dict[str, Any], written: str, meant: timedelta) -
         ("desks.0.topic.de", "x", "money.topic.de", "does not speak “de”", "fr, nl, en"),
         ("desks.0.topic", "x", "desks.money.topic", "keys of its own", "key: value"),
         ("desks.0.words.fr", "argent", "money.words.fr", "must be a list", "- "),
+        ("desks.0.asks", {"fr": ["Qui paie ?"]}, "money.asks", "Dutch text", "“nl: …”"),
+        ("desks.0.asks", {"fr": ["a"], "nl": []}, "money.asks", "Dutch text", "“nl: …”"),
+        ("desks.0.asks", {"fr": ["a"], "nl": [" "]}, "nl no. 1", "empty", "each language"),
+        ("desks.0.asks.de", ["Wer zahlt?"], "money.asks.de", "does not speak “de”", "fr, nl, en"),
+        ("clusters.0.asks", {"fr": ["a"], "nl": ["b"]}, "clusters.wood", "asks", "known here"),
         ("desks.0.hours.days", ["moonday"], "days no. 1", "not a day", "“monday”"),
         ("desks.0.hours.days", [], "money.hours", "never opens", "at least one day"),
         ("desks.0.hours.end", "08:30", "money.hours", "never opens", "later than the start"),
@@ -355,6 +360,22 @@ def test_topics_are_short_and_well_spaced(default: Network) -> None:
     assert [text for each in topics for text in each.values() if len(text) > 140] == []
     assert [text for each in topics for text in each.values() if "'" in text] == []
     assert [text for each in topics if (text := each["fr"]) and list(french_faults(text))] == []
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_every_desk_shows_what_is_asked_there(default: Network, language: str) -> None:
+    """Parallel, and no sentence twice: one of two desks would be learned wrongly."""
+    asks = [desk.asks or {} for desk in default.desks]
+    assert all(len(each[language]) == len(each["en"]) >= 20 for each in asks)
+    sentences = [sentence for each in asks for sentence in each[language]]
+    assert len(sentences) == len(set(sentences))
+
+
+def test_a_desk_needs_no_asks(data: dict[str, Any]) -> None:
+    assert parse_network(data, "small.yaml").desks[0].asks is None
+    asks = {"fr": ["Qui paie ?"], "nl": ["Wie betaalt?", "Hoeveel?"]}
+    desk = parse_network(changed(data, "desks.0.asks", asks), "small.yaml").desks[0]
+    assert desk.asks == {"fr": ("Qui paie ?",), "nl": ("Wie betaalt?", "Hoeveel?")}
 
 
 def test_the_file_shows_every_knob_with_its_default(default: Network) -> None:

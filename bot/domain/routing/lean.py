@@ -162,6 +162,16 @@ def choose_cluster(text: str, clusters: Sequence[Topic]) -> str | None:
     return leaders[0] if len(leaders) == 1 else None
 
 
+def word_scores(text: str, topics: Sequence[Topic]) -> dict[str, float]:
+    """How much the text speaks of each topic, if it does."""
+    index = _index(tuple(topics))
+    scores: dict[str, float] = {}
+    for gram in dict.fromkeys(_grams(words(text))):
+        for key, weight in index.get(gram, {}).items():
+            scores[key] = scores.get(key, 0.0) + weight
+    return {key: round(score, 6) for key, score in scores.items()}
+
+
 def rank(
     question: QuestionFacts,
     candidates: Iterable[Candidate],
@@ -244,16 +254,6 @@ def _reasons(
         yield Reason(Why.LOAD, str(candidate.open_load))
     if rest >= _LONG_REST:
         yield Reason(Why.RESTED, str(rest.days) if candidate.last_offer_at else "")
-
-
-def word_scores(text: str, topics: Sequence[Topic]) -> dict[str, float]:
-    """How much the text speaks of each topic, if it does."""
-    index = _index(tuple(topics))
-    scores: dict[str, float] = {}
-    for gram in dict.fromkeys(_grams(words(text))):
-        for key, weight in index.get(gram, {}).items():
-            scores[key] = scores.get(key, 0.0) + weight
-    return {key: round(score, 6) for key, score in scores.items()}
 
 
 @lru_cache(maxsize=16)
