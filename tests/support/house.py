@@ -51,6 +51,7 @@ class House:
     clock: Clock
     instance: Instance
     provisioner: Provisioner
+    loops: list[asyncio.Task[None]] = field(default_factory=list)
     people: dict[str, Person] = field(default_factory=dict)
 
     def user(self, name: str) -> str:
@@ -72,11 +73,15 @@ class House:
         return person
 
     async def quiet(self) -> None:
-        """Until everything that came in is handled and everything decided is sent."""
+        """Until everything that came in is handled and everything decided is sent. A loop that
+        has died is not started again here: its error is the test's."""
         calm = 0
         async with asyncio.timeout(20):
             while calm < 3:
                 await asyncio.sleep(0.02)
+                for loop in self.loops:
+                    if loop.done():
+                        loop.result()
                 calm = calm + 1 if await self._idle() else 0
 
     async def _idle(self) -> bool:
@@ -171,7 +176,7 @@ async def open_house(
     rebuilding = Rebuilding(router, database, clock)
     tasks = [asyncio.create_task(each.run()) for each in (sync, worker, relay, rebuilding)]
     await sync.caught_up.wait()
-    house = House(matrix, database, clock, instance, provisioner)
+    house = House(matrix, database, clock, instance, provisioner, tasks)
     try:
         yield house
     finally:
