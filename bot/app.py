@@ -114,6 +114,7 @@ def instance_of(settings: Settings, network: Network, router: Router | None = No
         admins=frozenset(settings.admins),
         prefix=settings.command_prefix,
         public_url=settings.web.public_url if settings.web else None,
+        spell=registry().spell,
     )
 
 

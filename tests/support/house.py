@@ -140,7 +140,7 @@ async def open_house(
     texts = locales.load(network.languages)
     encoding = Encoding(encoder, time.monotonic)
     router = Router(network, encoding)
-    instance = Instance(BOT, network, texts, frozenset({ADMIN}), router)
+    instance = Instance(BOT, network, texts, frozenset({ADMIN}), router, spell=registry().spell)
     metrics = Metrics()
     dispatcher = Dispatcher(instance, registry(), reactions(), metrics)
     worker = Worker(
