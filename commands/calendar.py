@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Annotated, Any, get_args
 
 from bot.domain import calendar as rules
-from bot.domain import content
 from bot.domain.calendar import SIGNS
 from bot.domain.errors import UserError
 from bot.domain.roles import Role, allows

@@ -10,7 +10,6 @@ from bot.services.routing.router import Router
 from config.locales import Texts, Translator
 from config.network import Network
 
-
 Spell = Callable[[str, str], str]
 """A command as it is written in English or any language of ours, and the language to write it in:
 ("questions open", "fr") gives "questions ouvertes"."""
