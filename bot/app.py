@@ -27,7 +27,7 @@ from bot.matrix.worker import Worker
 from bot.outbox import Relay
 from bot.services import activity, calendar, control, housekeeping
 from bot.services.direct import DirectRooms
-from bot.services.health import Health
+from bot.services.health import Health, Part
 from bot.services.homeserver import HomeserverError, TokenRejected
 from bot.services.instance import Instance
 from bot.services.metrics import Metrics
@@ -71,6 +71,10 @@ TICKS: Mapping[str, Tick] = {
     "training": training.tick,
 }
 STANDBY_SECONDS = 5.0
+# A loop that has run for so long works: it is told of as well again, and later its pauses are
+# short again.
+RUNS_AGAIN_SECONDS = 5.0
+RUNS_WELL_SECONDS = 60.0
 TOKEN_POLL_SECONDS = 15.0
 ROOMS_AT_ONCE = 4
 
@@ -112,6 +116,7 @@ def instance_of(settings: Settings, network: Network, router: Router | None = No
         admins=frozenset(settings.admins),
         prefix=settings.command_prefix,
         public_url=settings.web.public_url if settings.web else None,
+        spell=registry().spell,
     )
 
 
@@ -283,6 +288,8 @@ class Bot:
         backoff = Backoff()
         while True:
             version = self._token_version
+            started = time.monotonic()
+            well = self._when_it_runs(name)
             try:
                 await run()
                 return
@@ -290,10 +297,25 @@ class Bot:
                 if _is_token_trouble(error):
                     await self._renew_token(version)
                     continue
+                if time.monotonic() - started > RUNS_WELL_SECONDS:
+                    backoff.reset()
                 seconds = backoff.next()
+                self.health.set(name, f"the {name} loop fails ({_kind(error)})")
                 log.error("loop_failed", loop=name, error=_kind(error), retry_in=round(seconds, 1))
                 log.debug("loop_failed_because", exc_info=error)
+            finally:
+                well.cancel()
             await asyncio.sleep(seconds)
+
+    def _when_it_runs(self, name: str) -> asyncio.TimerHandle:
+        """Takes back that a loop fails once it has run for a while. That sync runs, only an answer
+        of the homeserver tells: see ``Health.synced``."""
+
+        def clear() -> None:
+            if name != Part.SYNC:
+                self.health.set(name, None)
+
+        return asyncio.get_running_loop().call_later(RUNS_AGAIN_SECONDS, clear)
 
     async def _sign_in(self) -> None:
         """Waits for a homeserver that is down; a wrong token is waited out like a lost one."""

@@ -1,10 +1,10 @@
 """Events: making them, changing them, saying who comes; and news."""
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 from bot.domain import calendar as rules
-from bot.domain import content
 from bot.domain.calendar import SIGNS
 from bot.domain.errors import UserError
 from bot.domain.roles import Role, allows
@@ -17,6 +17,8 @@ from commands.parameters import (
     Day,
     Duration,
     EventNumber,
+    Kind,
+    ParseEnvironment,
     Place,
     Rest,
     RoomKey,
@@ -28,6 +30,29 @@ from config.locales import N_
 from storage.links import Link
 
 YES = SIGNS[rules.Answer.YES]
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """``event`` is None where the thread says which one is meant."""
+
+    event: int | None
+    said: rules.Answer
+
+
+def _attendance(typed: str, env: ParseEnvironment) -> Coming:
+    """“7 yes”, or “yes”."""
+    first, _, rest = typed.partition(" ")
+    number = _read(EventNumber, first, env) if rest else None
+    return Coming(number, rules.Answer(_read(Answer, rest.strip() or first, env)))
+
+
+def _read(parameter: Any, typed: str, env: ParseEnvironment) -> Any:
+    kind: Kind = get_args(parameter)[1]
+    return kind.read(typed, env)
+
+
+Attendance = Annotated[Coming, Kind(_attendance, N_("[7] yes|maybe|no"))]
 
 
 @command(
@@ -100,7 +125,7 @@ async def event_cancel(ctx: Context, event: EventNumber) -> None:
 
 @command("event", fr="événement", nl="evenement", summary=N_("One event in full"))
 async def event(ctx: Context, event: EventNumber | None = None) -> None:
-    row = await common.existing(ctx.uow, _meant(ctx, event))
+    row = await common.existing(ctx.uow, ctx.instance, _meant(ctx, event))
     ctx.reply(await views.details(ctx.uow, ctx.instance, row, ctx.sender, ctx.tr))
 
 
@@ -122,12 +147,13 @@ async def events(ctx: Context) -> None:
     summary=N_("Say whether you come to an event"),
     examples=(N_("rsvp 7 yes"),),
 )
-async def rsvp(ctx: Context, event: EventNumber, answer: Answer) -> None:
-    refusal = common.closed(await common.existing(ctx.uow, event), ctx.uow.now)
+async def rsvp(ctx: Context, answer: Attendance) -> None:
+    """In the thread of an event it needs no number."""
+    number, said = _meant(ctx, answer.event), answer.said
+    refusal = common.closed(await common.existing(ctx.uow, ctx.instance, number), ctx.uow.now)
     if refusal is not None:
         raise refusal
-    said = rules.Answer(answer)
-    await coming.answer(ctx.uow, ctx.instance, event, _saying(ctx, said))
+    await coming.answer(ctx.uow, ctx.instance, number, _saying(ctx, said))
     ctx.uow.outbox.react(ctx.lane, ctx.incoming.event_id, SIGNS[said])
 
 
@@ -154,7 +180,7 @@ def _meant(ctx: Context, number: int | None) -> int:
     raise UserError(
         "which-event",
         N_("Which event? Write its number, like {example}."),
-        example=content.code(f"{ctx.instance.prefix}{ctx.tr.plain('event')} 7"),
+        example=ctx.instance.typed("event 7"),
     )
 
 

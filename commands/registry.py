@@ -122,6 +122,20 @@ class Registry:
                 return Match(found, text[words[count - 1].end() :].strip())
         return self._unknown(text, language, roles)
 
+    def spell(self, typed: str, language: str) -> str:
+        """A command with the names of a language: its own, and those of the choices it offers."""
+        found = self.match(typed)
+        if isinstance(found, Unknown):
+            return typed
+        choices = {
+            fold(spelling): choice.in_language(language)
+            for parameter in found.command.parameters
+            for choice in parameter.kind.choices
+            for spelling in choice.spellings
+        }
+        words = [choices.get(fold(word), word) for word in found.rest.split(" ") if word]
+        return " ".join([found.command.name.in_language(language), *words])
+
     def _add(self, each: AnyCommand) -> None:
         for spelling in _spellings(each.name):
             other = self._by_spelling.setdefault(spelling, each)

@@ -52,16 +52,19 @@ class Translator:
         self._catalogue = catalogue
         self._locale = _LOCALES[language]
 
-    def __call__(self, message: str, /, **values: Value) -> Piece:
-        return content.fill(self._catalogue.gettext(message), **values)
+    def __call__(self, message: str, /, **values: "Value | ByReader") -> Piece:
+        """A value may be a function of the translator, for what differs by language."""
+        template = self._catalogue.gettext(message)
+        return content.fill(template, **{key: _for(self, each) for key, each in values.items()})
 
-    def plural(self, one: str, many: str, n: int, /, **values: Value) -> Piece:
+    def plural(self, one: str, many: str, n: int, /, **values: "Value | ByReader") -> Piece:
         """The form this language uses for `n`, which stands as `{n}` in the texts."""
         template = self._catalogue.ngettext(one, many, n)
         counted = {"n": self.number(n)} if "n" in content.placeholders(template) else {}
-        return content.fill(template, **counted, **values)
+        said = {key: _for(self, each) for key, each in values.items()}
+        return content.fill(template, **counted, **said)
 
-    def plain(self, message: str, /, **values: Value) -> str:
+    def plain(self, message: str, /, **values: "Value | ByReader") -> str:
         return self(message, **values).body
 
     def date(self, instant: datetime, zone: tzinfo) -> str:
@@ -116,6 +119,9 @@ class Translator:
         return dates.format_timedelta(delta, unit, threshold=inf, locale=self._locale)
 
 
+ByReader: TypeAlias = Callable[[Translator], Value]
+
+
 class Texts:
     """A translator for each language of the network."""
 
@@ -132,17 +138,14 @@ class Texts:
         languages: Iterable[str],
         message: str,
         /,
-        **values: Value | Callable[[Translator], Value],
+        **values: Value | ByReader,
     ) -> Piece:
         """The message once per language, a line each, for rooms that all share.
 
-        A value may be a function of the translator, for what differs by language, such as a date.
-        Lines that come out the same are written once.
+        A value may be a function of the translator, as in ``Translator``. Lines that come out the
+        same are written once.
         """
-        said = (
-            tr(message, **{key: _for(tr, value) for key, value in values.items()})
-            for tr in (self[language] for language in languages)
-        )
+        said = (self[language](message, **values) for language in languages)
         return content.lines(*dict.fromkeys(said))
 
 
@@ -166,7 +169,7 @@ def _catalogue(language: str) -> gettext.NullTranslations:
         return compiled(file, language)
 
 
-def _for(tr: Translator, value: Value | Callable[[Translator], Value]) -> Value:
+def _for(tr: Translator, value: Value | ByReader) -> Value:
     return value(tr) if callable(value) else value
 
 

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint, bindparam, delete, func, select
+from sqlalchemy import Index, Table, UniqueConstraint, bindparam, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -56,6 +57,11 @@ class Membership(Base):
 
 
 # Stated once, because every message passes through: see storage.inbox.
+_memberships: Table = Membership.metadata.tables[Membership.__tablename__]
+_JOINED = {
+    "sqlite": sqlite.insert(_memberships).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_memberships).on_conflict_do_nothing(),
+}
 _ROLES_OF = select(RoleRow).where(RoleRow.user_id == bindparam("user_id")).order_by(RoleRow.id)
 
 
@@ -92,10 +98,9 @@ async def roles_of(session: AsyncSession, user_id: str) -> Sequence[RoleRow]:
 
 async def joined(session: AsyncSession, room_id: str, user_id: str) -> bool:
     """Note that somebody is in a room; True when they were not."""
-    if await session.get(Membership, (room_id, user_id)) is not None:
-        return False
-    session.add(Membership(room_id=room_id, user_id=user_id))
-    return True
+    insert = _JOINED[session.get_bind().dialect.name].returning(_memberships.c.user_id)
+    made = await session.execute(insert, {"room_id": room_id, "user_id": user_id})
+    return made.scalar_one_or_none() is not None
 
 
 async def left(session: AsyncSession, room_id: str, user_id: str) -> bool:
@@ -111,8 +116,10 @@ async def left(session: AsyncSession, room_id: str, user_id: str) -> bool:
 async def moved(
     session: AsyncSession, user_id: str, entered: Collection[str], quit: Collection[str]
 ) -> None:
-    """Note many rooms that one person entered and left."""
-    session.add_all(Membership(room_id=each, user_id=user_id) for each in entered)
+    """Note many rooms that one person entered and left; some may be known from elsewhere."""
+    values = [{"room_id": each, "user_id": user_id} for each in entered]
+    if values:
+        await session.execute(_JOINED[session.get_bind().dialect.name], values)
     await session.execute(
         delete(Membership).where(Membership.user_id == user_id, Membership.room_id.in_(quit))
     )

@@ -1,6 +1,13 @@
 """What people are told when what they asked for cannot be done."""
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 from bot.domain.content import Piece
+
+Value: TypeAlias = str | int | Piece
+ByReader: TypeAlias = Callable[[Any], Value]
+"""A function of the reader's translator: for what is called otherwise in each language."""
 
 
 class UserError(Exception):
@@ -12,7 +19,7 @@ class UserError(Exception):
     people wrote.
     """
 
-    def __init__(self, key: str, message: str, /, **values: str | int | Piece) -> None:
+    def __init__(self, key: str, message: str, /, **values: Value | ByReader) -> None:
         super().__init__(key)
         self.key = key
         self.message = message

@@ -96,17 +96,20 @@ class Sync:
 
     async def run(self) -> None:
         since = await self.token()
+        answered = False
         while True:
             try:
-                # Until we have caught up, ask for what is there instead of waiting for news.
-                timeout = LONG_POLL_MS if self.caught_up.is_set() else 0
-                since = await self.once(since, timeout)
+                # At the start and after a fault, ask for what is there instead of waiting for
+                # news: only an answer says that all is well.
+                since = await self.once(since, LONG_POLL_MS if answered else 0)
             except TokenRejected:
                 self._healthy("token")
                 raise
             except HomeserverError as error:
+                answered = False
                 await self._pause(error)
             else:
+                answered = True
                 self._backoff.reset()
                 self._healthy(None)
 

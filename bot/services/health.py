@@ -10,6 +10,13 @@ class Part(StrEnum):
     HOMESERVER = "homeserver"
     DATABASE = "database"
     TOKEN = "token"
+    # The loops of bot/app.py, while they fail.
+    SYNC = "sync"
+    WORKER = "worker"
+    RELAY = "relay"
+    PROVISION = "provision"
+    JOBS = "jobs"
+    VECTORS = "vectors"
 
 
 class Health:
@@ -47,3 +54,4 @@ class Health:
         self.set(Part.HOMESERVER, fault)
         if fault is None:
             self.set(Part.TOKEN, None)
+            self.set(Part.SYNC, None)

@@ -91,7 +91,7 @@ async def dismiss(
             "not-appointed",
             N_("{person} has no such role. {command} shows who has one."),
             person=content.code(user_id),
-            command=content.code(f"{instance.prefix}expert list"),
+            command=instance.typed("expert list"),
         )
     for row in rows:
         await uow.session.delete(row)

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from bot.check import check
 from bot.demo.homeserver import PrivateSynapse
-from bot.demo.person import Person
+from bot.demo.person import Event, Person
 from bot.matrix.client import MatrixClient
 from tests.support import databases, postgres
 from tests.support.bot_process import BotProcess, Premises, clusterdesk, is_edit, settle
@@ -73,6 +73,27 @@ async def test_it_stops_cleanly_when_asked_to(premises: Premises, member: Person
         assert await bot.stop() == 0
         assert bot.log()[-1]["event"] == "stopped"
         assert "Traceback" not in bot.text()
+
+
+def is_join(event: Event, user_id: str) -> bool:
+    return event.get("state_key") == user_id and event["content"].get("membership") == "join"
+
+
+async def test_it_hears_everybody_who_opens_a_direct_room(
+    premises: Premises, running: BotProcess, member: Person
+) -> None:
+    """It notes who is there as soon as it has joined, and goes on when sync tells of it too."""
+    for _ in range(4):
+        room = await member.create_room(
+            preset="trusted_private_chat", is_direct=True, invite=[premises.bot.user_id]
+        )
+        await member.wait_for(lambda event: is_join(event, premises.bot.user_id), room)
+        mark = member.mark()
+        await member.say(room, "help")
+        await member.wait_for(
+            lambda event: kind_of(event) == "help", room, timeout=PATIENCE, since=mark
+        )
+    assert not [each for each in running.log() if each["event"] == "loop_failed"]
 
 
 async def test_it_also_stops_while_the_homeserver_is_away(premises: Premises) -> None:

@@ -57,6 +57,7 @@ MISTAKES = {
     "!event cancel 9": "event-unknown",
     "!rsvp 9 yes": "event-unknown",
     "!rsvp 9 perhaps": "choice-unknown",
+    "!rsvp yes": "which-event",
     "!event": "which-event",
 }
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -288,6 +289,12 @@ async def test_mistakes_are_explained(agenda: Agenda) -> None:
         assert await agenda.refusal(command) == key, command
     async with agenda.house.database.uow("test", TUESDAY) as uow:
         assert await uow.session.scalar(select(func.count(CalendarEvent.id))) == 0
+
+
+async def test_a_mistake_names_commands_as_its_reader_does(agenda: Agenda) -> None:
+    await agenda.command("!language nl")
+    answer = await agenda.answer_to(await agenda.command("!event 9"))
+    assert "!evenementen" in answer["content"]["body"]
 
 
 async def test_a_draft_is_not_an_event_yet(agenda: Agenda) -> None:
@@ -771,6 +778,18 @@ async def test_one_event_in_full(agenda: Agenda, member: Person) -> None:
         "✅ 0 · 🤔 0 · ❌ 0",
     ]
     assert replies[-2:] == [full, [full[0], "🚫 Cancelled", *full[1:]]]
+
+
+async def test_whoever_comes_needs_no_number_in_the_thread_of_an_event(
+    agenda: Agenda, member: Person
+) -> None:
+    await agenda.publish()
+    found = await agenda.announcement()
+    sent = await member.say(await agenda.room(), "!rsvp yes", thread=found["event_id"])
+    await agenda.house.quiet()
+    assert await agenda.said("error") == []
+    reactions = agenda.house.matrix.timeline(await agenda.room(), "m.reaction")
+    assert [each for each in reactions if each["content"]["m.relates_to"]["event_id"] == sent]
 
 
 async def test_the_event_of_a_thread_needs_no_number(agenda: Agenda, member: Person) -> None:

@@ -532,6 +532,33 @@ async def test_it_goes_on_when_the_homeserver_is_back(
     assert bench.pauses[3] <= 3, "a success makes the next pause a short one"
 
 
+async def test_after_a_fault_the_next_answer_is_not_waited_for(
+    bench: Bench, matrix: FakeMatrix, room: str
+) -> None:
+    """Nothing may be new when the homeserver is back; that it is back is to be told at once."""
+    bench.sync = bench.started()
+    await run_until(bench, lambda: None in bench.health)
+    matrix.fail_next("sync", FAULTS[0], times=2)
+    bench.health.clear()
+    asked = len(matrix.called("sync"))
+    await run_until(bench, lambda: None in bench.health)
+    assert [call.args[1] for call in matrix.called("sync")][asked : asked + 3] == [0, 0, 0]
+
+
+async def test_a_room_that_is_known_from_elsewhere_is_no_obstacle(
+    bench: Bench, matrix: FakeMatrix, anna: Person, room: str
+) -> None:
+    """The relay notes who is in a direct room when it has joined it, before sync hears of it."""
+    private = await anna.create_room(preset="public_chat")
+    await bench.client.join(private)
+    async with bench.database.uow("test", bench.clock()) as uow:
+        assert await members.joined(uow.session, private, ME)
+        assert not await members.joined(uow.session, private, ME)
+        await uow.commit()
+    await bench.once()
+    assert private in await bench.own_rooms()
+
+
 async def test_news_come_by_long_poll(
     bench: Bench, matrix: FakeMatrix, anna: Person, room: str
 ) -> None:

@@ -35,6 +35,7 @@ from tests.support.fake_room import (
 from tests.support.fake_sync import EventFilter, SyncAnswer, position_of, shown, token
 
 MOST_BYTES = 65_536
+NEWS_OF_A_ROOM_SECONDS = 0.05
 Device = tuple[str, str]
 """A user id and a device id."""
 
@@ -502,6 +503,7 @@ class FakeClient:
         self._matrix = matrix
         self._token = access_token
         self._device = (user_id, "BOTDEVICE")
+        self._told_of: set[str] = set()
 
     def use_token(self, access_token: str) -> None:
         self._token = access_token
@@ -518,7 +520,14 @@ class FakeClient:
         self, since: str | None, timeout_ms: int, sync_filter: Mapping[str, Any]
     ) -> dict[str, Any]:
         async with self._request("sync", since, timeout_ms, sync_filter):
-            return await self._matrix.sync(self._device, since, timeout_ms, sync_filter)
+            answer = await self._matrix.sync(self._device, since, timeout_ms, sync_filter)
+            entered = answer.get("rooms", {}).get("join", {}).keys() - self._told_of
+            if since is not None and entered:
+                # A real one answers the join long before it tells of the room: what is done about
+                # the join goes first.
+                await asyncio.sleep(NEWS_OF_A_ROOM_SECONDS)
+            self._told_of |= entered
+            return answer
 
     async def messages_before(
         self, room_id: str, start: str, *, stop: str | None, limit: int, types: Sequence[str]

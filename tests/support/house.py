@@ -53,6 +53,7 @@ class House:
     instance: Instance
     provisioner: Provisioner
     rebuilding: Rebuilding
+    loops: list[asyncio.Task[None]] = field(default_factory=list)
     people: dict[str, Person] = field(default_factory=dict)
 
     def user(self, name: str) -> str:
@@ -74,11 +75,15 @@ class House:
         return person
 
     async def quiet(self) -> None:
-        """Until everything that came in is handled and everything decided is sent."""
+        """Until everything that came in is handled and everything decided is sent. A loop that
+        has died is not started again here: its error is the test's."""
         calm = 0
         async with asyncio.timeout(20):
             while calm < 3:
                 await asyncio.sleep(0.02)
+                for loop in self.loops:
+                    if loop.done():
+                        loop.result()
                 calm = calm + 1 if await self._idle() else 0
 
     async def _idle(self) -> bool:
@@ -168,7 +173,7 @@ async def open_house(
     texts = locales.load(network.languages)
     encoding = Encoding(encoder, time.monotonic)
     router = Router(network, encoding)
-    instance = Instance(BOT, network, texts, frozenset({ADMIN}), router)
+    instance = Instance(BOT, network, texts, frozenset({ADMIN}), router, spell=registry().spell)
     metrics = Metrics()
     dispatcher = Dispatcher(instance, registry(), reactions(), metrics)
     worker = Worker(
@@ -204,7 +209,7 @@ async def open_house(
     rebuilding = Rebuilding(router, database, clock)
     tasks = [asyncio.create_task(each.run()) for each in (sync, worker, relay, rebuilding)]
     await sync.caught_up.wait()
-    house = House(matrix, database, clock, instance, provisioner, rebuilding)
+    house = House(matrix, database, clock, instance, provisioner, rebuilding, tasks)
     try:
         yield house
     finally:

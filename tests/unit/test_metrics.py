@@ -169,6 +169,15 @@ def test_each_part_has_its_own_fault() -> None:
     assert health.faults == {"token": "old"}
 
 
+def test_an_answer_says_that_sync_runs_again() -> None:
+    health = Health()
+    health.set("sync", "the sync loop fails (IntegrityError)")
+    health.set("worker", "the worker loop fails (KeyError)")
+
+    health.synced(None)
+    assert health.faults == {"worker": "the worker loop fails (KeyError)"}
+
+
 def test_an_unknown_part_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="kitchen"):
         Health().set("kitchen", None)

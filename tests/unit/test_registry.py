@@ -3,6 +3,7 @@ from typing import Annotated
 
 import pytest
 
+from bot.app import registry as registry_of_the_bot
 from bot.domain.roles import Role, allows
 from commands.names import fold, nearest
 from commands.parameters import DeskKey, EventNumber, Flag, Rest, Text
@@ -106,6 +107,16 @@ def test_only_what_one_may_use_is_suggested(registry: Registry) -> None:
     member = frozenset({Role.MEMBER})
     assert registry.match("evnt new x", roles=member) == Unknown("evnt", "event")
     assert registry.match("evnt 7", roles=frozenset()) == Unknown("evnt", None)
+
+
+def test_a_command_is_spelled_in_the_language_of_its_reader() -> None:
+    spell = registry_of_the_bot().spell
+    assert spell("questions open", "fr") == "questions ouvertes"
+    assert spell("questions open", "nl") == "vragen open"
+    assert spell("rouvrir Q12", "nl") == "heropenen Q12"
+    assert spell("assign Q12 @…", "fr") == "confier Q12 @…"
+    assert spell("expert me --summary no", "nl").endswith(" --summary nee")
+    assert spell("xyzzy open", "fr") == "xyzzy open"
 
 
 def test_two_commands_cannot_share_a_name() -> None:

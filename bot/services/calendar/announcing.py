@@ -191,7 +191,7 @@ def _announce(uow: Uow, instance: Instance, event: Event, room_id: str) -> None:
 
 async def move(uow: Uow, instance: Instance, number: int, day: date, at: time, by: str) -> None:
     """To another day or time. What people said about coming stands until they say otherwise."""
-    row = await open_to_change(uow, number)
+    row = await open_to_change(uow, instance, number)
     before = event_of(row)
     local, moment = _moment(instance, day, at, uow.now)
     if moment == before.starts_at:
@@ -207,7 +207,7 @@ async def move(uow: Uow, instance: Instance, number: int, day: date, at: time, b
 
 
 async def cancel(uow: Uow, instance: Instance, number: int, by: str) -> None:
-    row = await open_to_change(uow, number)
+    row = await open_to_change(uow, instance, number)
     row.status = Status.CANCELLED
     await _change(uow, instance, row)
     text = texts.called_off(instance, event_of(row))

@@ -48,7 +48,9 @@ def event_of(row: CalendarEvent) -> Event:
     )
 
 
-async def existing(uow: Uow, number: int, *, to_change: bool = False) -> CalendarEvent:
+async def existing(
+    uow: Uow, instance: Instance, number: int, *, to_change: bool = False
+) -> CalendarEvent:
     """An event that people were told of, cancelled or not."""
     row = await calendar.get(uow.session, number, to_change=to_change)
     if row is None:
@@ -56,7 +58,7 @@ async def existing(uow: Uow, number: int, *, to_change: bool = False) -> Calenda
             "event-unknown",
             N_("There is no event {number}. Type {command} to see what is planned."),
             number=number,
-            command=content.code("!events"),
+            command=instance.typed("events"),
         )
     if row.status == Status.DRAFT:
         raise UserError(
@@ -67,9 +69,9 @@ async def existing(uow: Uow, number: int, *, to_change: bool = False) -> Calenda
     return row
 
 
-async def open_to_change(uow: Uow, number: int) -> CalendarEvent:
+async def open_to_change(uow: Uow, instance: Instance, number: int) -> CalendarEvent:
     """An event that is still to come, or at least going on."""
-    row = await existing(uow, number, to_change=True)
+    row = await existing(uow, instance, number, to_change=True)
     refusal = closed(row, uow.now)
     if refusal is not None:
         raise refusal
