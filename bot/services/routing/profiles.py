@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.services.encoding import Encoder, Text, Vectors, unit
+from bot.services.encoding import Vectors, unit
 from bot.services.routing.ngrams import LetterIndex
 
 SAME_LANGUAGE, OTHER_LANGUAGE = 0.5, 0.25
@@ -53,26 +53,6 @@ class ProfileMatcher:
         meaning = np.array([_cosine(mean, vector) for mean in self._means], dtype=np.float32)
         weights = np.array([_weight(language, each) for each in self._languages], dtype=np.float32)
         return ((meaning + weights * letters) / (1 + weights)).astype(np.float32)
-
-
-async def encode_parts(encoder: Encoder, texts: Sequence[Text]) -> Vectors:
-    """A vector for each text, of its first line and of what follows in equal shares.
-
-    A title, or a line of topics, is short and says the subject; read together with a long
-    description it is drowned (measured: 2 points more experts found across languages). A text of
-    one line is encoded as it is. Raises ``EncoderFault``.
-    """
-    parts = [(place, part) for place, text in enumerate(texts) for part in _parts(text)]
-    sums = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
-    if parts:
-        vectors = await encoder.encode([part for _, part in parts])
-        np.add.at(sums, [place for place, _ in parts], vectors)
-    return unit(sums)
-
-
-def _parts(text: Text) -> list[Text]:
-    first, _, rest = text.words.strip().partition("\n")
-    return [Text(part, text.language) for part in (first, rest) if part.strip()]
 
 
 def _mean(vectors: Vectors | None) -> NDArray[np.float32] | None:
