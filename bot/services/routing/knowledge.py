@@ -25,11 +25,19 @@ Vector: TypeAlias = NDArray[np.float32]
 
 WORDS_ACROSS = 0.1
 """What common words count for between languages: names are shared, and so are false friends."""
+TELLING = 20
+"""Words of an answer that says by itself what it is about."""
 MIDDLE_FROM = 10
 """Questions of a language from which on its middle is believed at least by half."""
 
 _BLOCK = 1024
 _STEPS = 127
+
+
+def evidence(question: str, answer: str) -> str:
+    """The text that shows what somebody knows: their answer, and where that is so short that it
+    says nothing by itself (“yes, until March”), the question with it."""
+    return answer if len(answer.split()) >= TELLING else f"{answer}\n{question}"
 
 
 def settle() -> None:
