@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.routing.ranking import QuestionFacts
 from bot.services.encoding import Encoder, Text
-from bot.services.routing.knowledge import Vector
+from bot.services.routing.knowledge import Vector, evidence
 from bot.services.routing.replay import PastAnswer, PastQuestion
 
 LANGUAGE = "en"
@@ -22,15 +22,17 @@ async def read(path: Path, encoder: Encoder) -> list[PastQuestion]:
         posts = [json.loads(line) for line in file]
     questions = [post for post in posts if post["type"] == 1]
     answers = [post for post in posts if post["type"] == 2 and post["user"] is not None]
-    vectors = await encoded([_text(post) for post in questions + answers], encoder)
+    asked = {post["id"]: _text(post) for post in questions}
+    shown = [evidence(asked.get(post["parent"], ""), _text(post)) for post in answers]
+    vectors = await encoded([*asked.values(), *shown], encoder)
     by_question: dict[int, list[PastAnswer]] = {}
-    for post, vector in zip(answers, vectors[len(questions) :], strict=True):
-        given = PastAnswer(str(post["user"]), _at(post), _text(post), vector)
+    for post, text, vector in zip(answers, shown, vectors[len(questions) :], strict=True):
+        given = PastAnswer(str(post["user"]), _at(post), text, vector)
         by_question.setdefault(post["parent"], []).append(given)
     history = [
         PastQuestion(
             QuestionFacts(post["id"], str(post["user"]), path.name, None, LANGUAGE),
-            _text(post),
+            asked[post["id"]],
             _at(post),
             vector,
             tuple(by_question.get(post["id"], ())),

@@ -33,7 +33,7 @@ async def run(questions: Path, links: Path, *, encoder_name: str = DEFAULT) -> d
             words_alone.append(_place(sorted(scores, key=lambda n: (-scores[n], n)), wanted))
             asked = (question.text, communities.LANGUAGE, question.vector)
             everything = range(max(linked) + 1)
-            found = knowledge.closest(*asked, everything, most=len(history), enough=0.0)
+            found = knowledge.closest(*asked, everything, most=len(history), only_sure=False)
             ours.append(_place([each.number for each in found], wanted))
             offered = knowledge.closest(*asked, everything)
             right = any(each.number in wanted for each in offered)

@@ -23,7 +23,7 @@ from bench.processes import python, rss_kb
 from bench.routing.encoders import DEFAULT, encoder
 from bot.domain.routing.ranking import Candidate, QuestionFacts, Vote, pick, rank
 from bot.services.encoding import Encoder, Text, unit
-from bot.services.routing.knowledge import Knowledge, Vector
+from bot.services.routing.knowledge import Knowledge, Vector, settle
 
 ANSWERS = 10_000
 EXPERTS = 200
@@ -55,6 +55,7 @@ async def _measured(chosen: Encoder) -> dict[str, Any]:
     await chosen.encode([Text("Wie kan vlasvezels testen?", "nl")])
     loaded = rss_kb(os.getpid())
     desk = _Desk(lot, chosen.dimension)
+    settle()
     encoding, routing = [], []
     for number in range(ROUNDS):
         text, language = _text(lot), _LANGUAGES[number % 3]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bot.services.encoding import unit
-from bot.services.routing.knowledge import MIDDLE_FROM, Knowledge, Vector
+from bot.services.routing.knowledge import MIDDLE_FROM, Knowledge, Vector, evidence
 
 
 def vectors(count: int, dimension: int = 16, seed: int = 0) -> Vector:
@@ -115,3 +115,9 @@ def test_ten_thousand_questions_take_little_memory() -> None:
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken < 20_000_000
+
+
+def test_a_short_answer_is_kept_with_its_question() -> None:
+    assert evidence("Until when are calls open?", "Until March.").endswith("calls open?")
+    long = "word " * 30
+    assert evidence("Until when?", long) == long

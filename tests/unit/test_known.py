@@ -16,9 +16,20 @@ def test_small_hints_in_both_views_are_not_enough() -> None:
     assert closest({1: 0.4}, {1: 0.4}, ALL) == []
 
 
-def test_one_view_that_is_sure_is_enough_and_the_other_adds_to_it() -> None:
+def test_one_view_that_is_sure_is_enough() -> None:
     assert closest({1: 0.5}, {1: 0.2}, ALL) == [Known(1, 0.6)]
     assert closest({}, {1: 0.5}, ALL) == [Known(1, 0.5)]
+
+
+def test_words_in_common_put_one_before_another_of_like_meaning() -> None:
+    meaning, words = {1: 0.6, 2: 0.58, 3: 0.2}, {2: 0.2, 3: 0.25}
+    assert [each.number for each in closest(meaning, words, ALL)] == [2, 1]
+
+
+def test_another_language_is_no_fault() -> None:
+    meaning, words = {1: 0.7, 2: 0.5}, {2: 0.3}
+    assert [each.number for each in closest(meaning, words, ALL)] == [2, 1]
+    assert [each.number for each in closest(meaning, words, ALL, across={1})] == [1, 2]
 
 
 def test_only_what_was_answered_is_shown() -> None:

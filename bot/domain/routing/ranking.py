@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from heapq import nsmallest
 from math import exp2, fsum, log
 from typing import NamedTuple
 
@@ -165,7 +166,7 @@ def pace(ages: Collection[timedelta]) -> timedelta:
     """
     if len(ages) <= PACE:
         return min(max([USUAL, *ages]), LONGEST)
-    return min(max(sorted(ages)[PACE], SHORTEST), LONGEST)
+    return min(max(nsmallest(PACE + 1, ages)[-1], SHORTEST), LONGEST)
 
 
 def rank(
@@ -260,8 +261,8 @@ def _activity(candidate: Candidate, half_life: timedelta) -> float:
     """In fresh answers. Whoever was never asked counts as if they had just given one, for their
     silence says nothing yet; each ask halves that."""
     span = half_life.total_seconds()
-    ages = [max(vote.age.total_seconds(), 0.0) for vote in candidate.votes]
-    answers = fsum([exp2(-age / span) for age in ages])
+    halvings = [vote.age.total_seconds() / span for vote in candidate.votes]
+    answers = fsum([exp2(-each) if each > 0 else 1.0 for each in halvings])
     return answers + SILENT + exp2(-candidate.asks)
 
 
@@ -301,12 +302,11 @@ def _reasons(question: QuestionFacts, candidate: Candidate, now: datetime) -> It
 
 
 def _answers(candidate: Candidate) -> Iterator[Reason]:
-    similar = [vote for vote in candidate.votes if vote.likeness >= SIMILAR]
-    lately = sum(vote.age <= LATELY for vote in candidate.votes)
-    if similar:
-        yield Reason(Why.ANSWERED, str(len(similar)))
-        yield Reason(Why.LAST_ANSWER, str(max(min(vote.age for vote in similar).days, 0)))
-    elif lately:
+    ages = [vote.age for vote in candidate.votes if vote.likeness >= SIMILAR]
+    if ages:
+        yield Reason(Why.ANSWERED, str(len(ages)))
+        yield Reason(Why.LAST_ANSWER, str(max(min(ages).days, 0)))
+    elif lately := sum(vote.age <= LATELY for vote in candidate.votes):
         yield Reason(Why.ACTIVE, str(lately))
 
 

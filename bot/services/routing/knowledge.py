@@ -9,6 +9,7 @@ Vectors are kept in bytes, one for each dimension: the cosine loses less than a 
 ten thousand questions take 9 MB instead of 36.
 """
 
+import gc
 from collections.abc import Container
 from typing import TypeAlias
 
@@ -22,17 +23,28 @@ from bot.services.routing.words import tokens
 
 Vector: TypeAlias = NDArray[np.float32]
 
-HALF = 0.6
-"""The share of a query's words that counts as much as being alike by half in meaning. Long texts
-share a small part of their words with anything: from nothing to some is more than from some to all.
-"""
 WORDS_ACROSS = 0.1
 """What common words count for between languages: names are shared, and so are false friends."""
+TELLING = 20
+"""Words of an answer that says by itself what it is about."""
 MIDDLE_FROM = 10
 """Questions of a language from which on its middle is believed at least by half."""
 
 _BLOCK = 1024
 _STEPS = 127
+
+
+def evidence(question: str, answer: str) -> str:
+    """The text that shows what somebody knows: their answer, and where that is so short that it
+    says nothing by itself (“yes, until March”), the question with it."""
+    return answer if len(answer.split()) >= TELLING else f"{answer}\n{question}"
+
+
+def settle() -> None:
+    """To be called once what is known has been loaded. The garbage collector need not look through
+    it again: it would, every few questions, and take as long as routing one."""
+    gc.collect()
+    gc.freeze()
 
 
 class Knowledge:
@@ -76,13 +88,17 @@ class Knowledge:
         vector: Vector | None,
         answered: Container[int],
         most: int = known.MOST,
-        enough: float = known.ENOUGH,
+        *,
+        only_sure: bool = True,
     ) -> list[Known]:
         """Of the ``answered``, those that may be shown to whoever asks this."""
         meaning = self._meaning(language, vector)
-        shares = self._shared_words(text, language, vector is None)
-        words = {number: share / (share + HALF) for number, share in shares.items()}
-        return known.closest(meaning, words, answered, most, enough)
+        words = self._shared_words(text, language, vector is None)
+        across = {number for number in meaning if not self._is_in(language, number)}
+        return known.closest(meaning, words, answered, across, most, only_sure=only_sure)
+
+    def _is_in(self, language: str | None, number: int) -> bool:
+        return None in (language, self._languages[number]) or self._languages[number] == language
 
     def _meaning(self, language: str | None, vector: Vector | None) -> dict[int, float]:
         return {} if vector is None else self._vectors.cosines(language, vector)

@@ -32,7 +32,7 @@ LAST_QUESTIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class PastAnswer:
-    """``text`` and ``vector`` are those of the answer: see ``evidence``."""
+    """``text`` and ``vector`` are those of ``knowledge.evidence``."""
 
     expert: str
     at: datetime
