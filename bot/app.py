@@ -34,6 +34,7 @@ from bot.services.metrics import Metrics
 from bot.services.questions import reports, timekeeping
 from bot.services.rooms import Provisioner
 from bot.services.routing import loading, training
+from bot.services.routing.knowledge import settle
 from bot.services.routing.rebuilding import Rebuilding
 from bot.services.routing.router import Router
 from bot.web.app import Application, make_app, serve
@@ -203,6 +204,7 @@ class Bot:
             await upgrade_engine(self.database.engine)
             async with self.database.uow("load", self._clock()) as uow:
                 await loading.load(self.router, uow)
+            settle()
             async with serve(self._web_app(), self._listen()):
                 await self._until(stop, self._work())
         finally:

@@ -11,6 +11,7 @@ from bot.domain.routing.ranking import QuestionFacts
 from bot.services.encoding import Encoder, Text
 from bot.services.routing.knowledge import Vector, evidence
 from bot.services.routing.replay import PastAnswer, PastQuestion
+from bot.services.routing.router import text_of
 
 LANGUAGE = "en"
 _AT_ONCE = 16
@@ -24,7 +25,9 @@ async def read(path: Path, encoder: Encoder) -> list[PastQuestion]:
     answers = [post for post in posts if post["type"] == 2 and post["user"] is not None]
     asked = {post["id"]: _text(post) for post in questions}
     shown = [evidence(asked.get(post["parent"], ""), _text(post)) for post in answers]
-    vectors = await encoded([*asked.values(), *shown], encoder)
+    texts = [text_of(each, LANGUAGE) for each in asked.values()]
+    texts += [text_of(each, LANGUAGE, titled=False) for each in shown]
+    vectors = await encoded(texts, encoder)
     by_question: dict[int, list[PastAnswer]] = {}
     for post, text, vector in zip(answers, shown, vectors[len(questions) :], strict=True):
         given = PastAnswer(str(post["user"]), _at(post), text, vector)
@@ -42,11 +45,10 @@ async def read(path: Path, encoder: Encoder) -> list[PastQuestion]:
     return sorted(history, key=lambda each: (each.at, each.facts.number))
 
 
-async def encoded(texts: Sequence[str], encoder: Encoder) -> list[Vector]:
+async def encoded(texts: Sequence[Text], encoder: Encoder) -> list[Vector]:
     found: list[Vector] = []
     for start in range(0, len(texts), _AT_ONCE):
-        part = [Text(text, LANGUAGE) for text in texts[start : start + _AT_ONCE]]
-        found.extend(await encoder.encode(part))
+        found.extend(await encoder.encode(texts[start : start + _AT_ONCE]))
     return found
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from bench.routing.desks import ENCODERS, LANGUAGES
 from bot.services.encoding import Encoder, Text, Vectors
 from bot.services.routing.profiles import Profile, ProfileMatcher
+from bot.services.routing.router import text_of
 
 EXPERTS = 40
 OCCUPATIONS = 8
@@ -108,7 +109,7 @@ async def run(folder: Path, seed: int = 0) -> dict[str, Any]:
 
 async def _encoded(draws: Sequence[Sequence[Group]], encoder: Encoder) -> dict[Text, Vectors]:
     occupations = [each for draw in draws for group in draw for each in _all(group)]
-    texts = [Text(each[language], language) for each in occupations for language in LANGUAGES]
+    texts = [text_of(each[language], language) for each in occupations for language in LANGUAGES]
     distinct = list(dict.fromkeys(texts))
     return dict(zip(distinct, await encoder.encode(distinct), strict=True))
 
@@ -123,14 +124,14 @@ def _rank(draw: Sequence[Group], vectors: Mapping[Text, Vectors], tally: Tally) 
         matcher = ProfileMatcher([_profile(group, written, vectors) for group in draw])
         for asked in LANGUAGES:
             for right, group in enumerate(draw):
-                text = Text(group.asked[asked], asked)
+                text = text_of(group.asked[asked], asked)
                 likeness = matcher.likeness(text.words, asked, vectors.get(text))
                 rank = int((likeness > likeness[right]).sum())
                 tally.ranks["same" if asked == written else "cross"].append(rank)
 
 
 def _profile(group: Group, language: str, vectors: Mapping[Text, Vectors]) -> Profile:
-    texts = [Text(each[language], language) for each in group.declared]
+    texts = [text_of(each[language], language) for each in group.declared]
     return Profile(
         tuple(text.words for text in texts),
         np.stack([vectors[text] for text in texts]) if vectors else None,

@@ -24,6 +24,7 @@ from bench.routing.encoders import DEFAULT, encoder
 from bot.domain.routing.ranking import Candidate, QuestionFacts, Vote, pick, rank
 from bot.services.encoding import Encoder, Text, unit
 from bot.services.routing.knowledge import Knowledge, Vector, settle
+from bot.services.routing.router import text_of
 
 ANSWERS = 10_000
 EXPERTS = 200
@@ -60,7 +61,7 @@ async def _measured(chosen: Encoder) -> dict[str, Any]:
     for number in range(ROUNDS):
         text, language = _text(lot), _LANGUAGES[number % 3]
         started = time.perf_counter()
-        vector = (await chosen.encode([Text(text, language)]))[0]
+        vector = (await chosen.encode([text_of(text, language)]))[0]
         encoding.append(time.perf_counter() - started)
         desk.route(number, text, language, vector)
         routing.append(time.perf_counter() - started)

@@ -34,10 +34,12 @@ Vectors: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """``language`` is that of the text, None where it does not show."""
+    """``language`` is that of the text, None where it does not show. ``titled``: its first line
+    says what the rest is about, as in a question or a profile, not in an answer."""
 
     words: str
     language: str | None = None
+    titled: bool = False
 
 
 class EncoderFault(Exception):
@@ -272,5 +274,6 @@ class _Recent:
             del self._vectors[key]
 
     def _hash(self, text: Text) -> bytes:
-        words = f"{text.language or ''}\0{text.words}".encode("utf-8", "surrogatepass")
+        said = f"{text.language or ''}\0{text.titled}\0{text.words}"
+        words = said.encode("utf-8", "surrogatepass")
         return blake2b(words, key=self._key, digest_size=16).digest()

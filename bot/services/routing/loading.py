@@ -15,14 +15,18 @@ from bot.domain.questions import Because, Status
 from bot.domain.roles import Role
 from bot.services.encoding import Text, Vector, Vectors
 from bot.services.language import detect
+from bot.services.routing.knowledge import evidence
 from bot.services.routing.memory import Declared, Past
 from bot.services.routing.router import Router, text_of
 from bot.services.routing.vectors import digest, packed, unpacked
-from storage import answers, profiles, routing
+from storage import answers, profiles, questions, routing
 from storage.answers import Answer
 from storage.database import Uow
 from storage.members import RoleRow
 from storage.questions import Offer, Question
+
+LANGUAGES = ("fr", "nl", "en")
+"""Those the language of a text is told among; a network may speak fewer."""
 
 QUESTION, ANSWER, PROFILE, ROOM = "question", "answer", "profile", "room"
 CHOSEN_BY_PEOPLE = ("asker", "coordinator")
@@ -57,10 +61,13 @@ async def _load_questions(router: Router, uow: Uow) -> None:
 async def _load_answers(router: Router, uow: Uow) -> None:
     stored = await _stored(router, uow, ANSWER)
     given: dict[tuple[int, str], list[Answer]] = {}
-    for row in await uow.session.scalars(select(Answer).order_by(Answer.id)):
+    asked: dict[int, str] = {}
+    query = select(Answer, Question.text).join(Question, Question.id == Answer.question_id)
+    for row, question in (await uow.session.execute(query.order_by(Answer.id))).all():
         given.setdefault((row.question_id, row.expert), []).append(row)
+        asked[row.question_id] = question
     for (number, expert), rows in given.items():
-        key, text = rows[0].id, joined(rows)
+        key, text = rows[0].id, joined(asked[number], rows)
         router.memory.answered(number, expert, key, rows[0].at)
         if text.words:
             router.memory.put_answer(key, text, still(stored, str(key), text))
@@ -94,10 +101,13 @@ def past_of(row: Question) -> Past:
     return Past(row.asker, public=not row.private and row.status != Status.WITHDRAWN)
 
 
-def joined(rows: Sequence[Answer]) -> Text:
-    """What one expert answered to one question, as one text."""
-    words = "\n".join(each.text for each in rows if each.text)
-    return text_of(words, detect(words, ("fr", "nl", "en")).language if words else None)
+def joined(question: str, rows: Sequence[Answer]) -> Text:
+    """What one expert answered to one question, as one text that shows what they know."""
+    said = "\n".join(each.text for each in rows if each.text)
+    if not said:
+        return Text("")
+    words = evidence(question, said)
+    return text_of(words, detect(words, LANGUAGES).language, titled=False)
 
 
 def still(stored: Stored, subject: str, text: Text) -> Vector | None:
@@ -146,7 +156,8 @@ async def keep_answer(uow: Uow, router: Router, row: Answer) -> None:
     await uow.session.flush()
     given = await answers.of(uow.session, row.question_id)
     theirs = [each for each in given if each.expert == row.expert]
-    key, text = theirs[0].id, joined(theirs)
+    question = await questions.get(uow.session, row.question_id)
+    key, text = theirs[0].id, joined(question.text if question else "", theirs)
     uow.then(partial(router.memory.answered, row.question_id, row.expert, key, theirs[0].at))
     if text.words:
         uow.then(partial(router.memory.put_answer, key, text, None))
@@ -180,7 +191,7 @@ async def declared(uow: Uow, router: Router, user_id: str | None = None) -> dict
 
 
 def _spoken(words: str) -> Text:
-    return text_of(words, detect(words, ("fr", "nl", "en")).language)
+    return text_of(words, detect(words, LANGUAGES).language)
 
 
 async def redeclared(uow: Uow, router: Router, user_id: str) -> None:

@@ -124,10 +124,17 @@ class Rebuilding:
             numbers = [row.question_id for row in first]
             query = select(Answer).where(Answer.question_id.in_(numbers)).order_by(Answer.id)
             rows = (await uow.session.scalars(query)).all()
+            asked = await uow.session.execute(
+                select(Question.id, Question.text).where(Question.id.in_(numbers))
+            )
+            texts = {number: text for number, text in asked.all()}
         given: dict[tuple[int, str], list[Answer]] = {}
         for row in rows:
             given.setdefault((row.question_id, row.expert), []).append(row)
-        return {row.id: joined(given[row.question_id, row.expert]) for row in first}
+        return {
+            row.id: joined(texts.get(row.question_id, ""), given[row.question_id, row.expert])
+            for row in first
+        }
 
     async def _made(self, texts: Sequence[Text]) -> Vectors | None:
         return await self._router.encoding.vectors(texts, keep=False)

@@ -85,5 +85,6 @@ async def understood(router: Router, work: Callable[[], Awaitable[T]]) -> T:
             await router.encoding.vectors([missing.text])
 
 
-def text_of(words: str, language: str | None) -> Text:
-    return Text(words[:LONGEST], language)
+def text_of(words: str, language: str | None, *, titled: bool = True) -> Text:
+    """What people write in one go begins with what it is about; answers do not."""
+    return Text(words[:LONGEST], language, titled)

@@ -73,7 +73,7 @@ async def _histories(uow: Uow, instance: Instance) -> list[History]:
             facts = QuestionFacts(row.id, row.asker, row.desk, row.cluster, row.language)
             answers = []
             for expert, theirs in given.get(row.id, {}).items():
-                said = joined(theirs)
+                said = joined(row.text, theirs)
                 vector = still(of_answers, str(theirs[0].id), said)
                 at, helped = theirs[0].at, row.helped
                 answers.append(PastAnswer(expert, at, said.words, vector, helped))
