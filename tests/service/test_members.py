@@ -53,6 +53,30 @@ async def test_the_language_is_guessed_from_first_messages(house: House) -> None
     assert "!hulp" in error["content"]["body"]
 
 
+async def test_an_address_that_is_not_known_is_not_said_to_be_erased(house: House) -> None:
+    admin = house.matrix.person(ADMIN)
+    control = await house.room("control", "control")
+    await admin.join(control)
+    await admin.say(control, "!erase @nobody:elsewhere.example")
+    [error] = await house.said(control, "error")
+    assert "@nobody:elsewhere.example" in error["content"]["body"]
+
+
+async def test_the_audit_is_in_words(house: House) -> None:
+    admin = house.matrix.person(ADMIN)
+    control = await house.room("control", "control")
+    await admin.join(control)
+    await admin.say(control, "!language nl")
+    await admin.say(control, f"!expert add {house.user('bram')} --desk funding")
+    await admin.say(control, "!provision --dry-run")
+    await admin.say(control, "!audit")
+    trail = (await house.said(control, "reply"))[-1]["content"]["body"]
+    assert "liet de kamers in orde brengen · enkel getoond: ja" in trail
+    assert "stelde een expert aan" in trail
+    assert "desk: Financieringsdesk" in trail
+    assert "vandaag om" in trail
+
+
 async def test_commands_tell_nothing_of_the_language(house: House) -> None:
     person = await house.person("newcomer", "logistics")
     cluster = await house.room("cluster", "logistics")
