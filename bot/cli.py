@@ -159,3 +159,7 @@ def version() -> None:
     """Versions of clusterdesk, nio, Python and the database."""
     for name, number in versions().items():
         typer.echo(f"{name} {number}")
+
+
+if __name__ == "__main__":
+    main()

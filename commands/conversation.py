@@ -3,6 +3,7 @@
 Most people never type a command. What is not for the bot is left alone.
 """
 
+import re
 from dataclasses import dataclass
 
 from bot.domain import content
@@ -10,19 +11,29 @@ from bot.domain.content import Piece
 from bot.domain.incoming import Message
 from bot.domain.language import is_question_like
 from bot.services import activity, members
+from bot.services.instance import Instance
 from bot.services.questions import asking, relaying
 from bot.services.questions.common import is_open, label
-from bot.services.speech import linked
+from bot.services.speech import edit, linked
 from commands.context import Context
-from storage import jobs, links, questions
+from config.locales import Translator
+from storage import conversations, jobs, links, questions
+from storage.database import Uow
 from storage.questions import Question
 from storage.rooms import Room
 
 EXPERT_ROOTS = ("question.card", "question.offer")
 EXPERT_SIDE = (*EXPERT_ROOTS, "question.followup")
 ASKER_SIDE = ("question.ack", "question.answer", "question.helped")
-# Fewer words than this in a desk's room or a direct room are a courtesy, not a question.
+# Fewer words than this in a direct room or a desk's room are a courtesy, not a question. In a
+# desk's room, where people talk with each other, even a longer one may open with thanks.
 COURTESY = 4
+DESK_COURTESY = 6
+THANKS = re.compile(
+    r"\W*(?:(?:un )?(?:grand |tout grand )?merci|bedankt|dank|dankjewel|dankuwel|hartelijk dank|"
+    r"thanks|thank you|many thanks)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +51,11 @@ async def converse(context: Context, message: Message, said: str | None = None) 
         await activity.spoke(context.uow, context.instance, message, context.room)
         await _within(context, message, side)
     elif context.is_direct:
-        await _direct(context, message)
-    elif said is not None:
-        await _addressed(context, message, said)
+        await _direct(context, message, message.body if said is None else said)
+    elif said is not None and is_question_like(said):
+        await _ask(context, message, said)
     elif context.room is not None:
-        await _in_a_room(context, message)
+        await _in_a_room(context, message, to_us=said is not None)
 
 
 async def _side(context: Context, message: Message) -> Side | None:
@@ -105,11 +116,15 @@ async def _not_carried(context: Context, question: Question) -> None:
         )
 
 
-async def _direct(context: Context, message: Message) -> None:
-    """In a direct room, a question is taken; what may be one is shown back first."""
-    if is_question_like(message.body):
-        await _ask(context, message, message.body)
-    elif len(message.body.split()) < COURTESY:
+async def _direct(context: Context, message: Message, said: str) -> None:
+    """In a direct room, a question is taken; what may be one is shown back first. But nobody's
+    private words may become a question that all can read: who has such a conversation goes on with
+    it."""
+    if await _in_private(context, message):
+        return
+    if is_question_like(said):
+        await _ask(context, message, said)
+    elif len(said.split()) < COURTESY:
         context.reply(
             context.tr(
                 "To ask something, just write it here as a question. {help} shows the rest.",
@@ -117,45 +132,118 @@ async def _direct(context: Context, message: Message) -> None:
             )
         )
     else:
-        _confirm(context, message, message.body)
-
-
-async def _addressed(context: Context, message: Message, said: str) -> None:
-    if is_question_like(said):
-        await _ask(context, message, said)
-    else:
         _confirm(context, message, said)
 
 
-def _confirm(context: Context, message: Message, text: str) -> None:
+async def _in_private(context: Context, message: Message) -> bool:
+    """Carry what belongs to the one private conversation that goes on here; ask, where there are
+    several. False where there is none."""
+    session = context.uow.session
+    asked = await conversations.private_asked(session, message.sender, context.lane)
+    offered = await conversations.private_offered(session, message.sender)
+    sides = [Side(each, False) for each in asked] + [Side(each, True) for each in offered]
+    if len(sides) == 1:
+        await _within(context, message, sides[0])
+        await _say_where_it_went(context, sides[0].question)
+    elif sides:
+        numbers = context.tr.listing(label(side.question.id) for side in sides)
+        context.reply(
+            context.tr(
+                "I have not passed this on: it may be about {numbers}. Please answer in the "
+                "thread of the one you mean, or reply to it.",
+                numbers=numbers,
+            )
+        )
+    return bool(sides)
+
+
+async def _say_where_it_went(context: Context, question: Question) -> None:
+    """Once for each question."""
+    slot = f"{question.id}:{context.sender}"
+    if is_open(question) and await jobs.claim(
+        context.uow.session, "kept-private", slot, context.uow.now
+    ):
+        context.reply(
+            context.tr(
+                "I take what you write here as part of {number}. To ask something else: {command}",
+                number=label(question.id),
+                command=context.instance.typed("ask …"),
+            )
+        )
+
+
+def _confirm(context: Context, message: Message, text: str, desk: str | None = None) -> None:
     """Show back what was understood; ✅ by its author makes it a question."""
-    piece = content.lines(
-        context.tr("Shall I find an expert for this? React ✅, and I’ll ask:"),
-        content.quote(text),
+    data = {
+        "text": text,
+        "event_id": message.event_id,
+        "root": message.root,
+        "desk": desk,
+        "private": False,
+    }
+    link = linked(
+        context.uow,
+        "question.draft",
+        0,
+        author=message.sender,
+        source=message.event_id,
+        data=data,
     )
-    data = {"text": text, "event_id": message.event_id, "root": message.root}
-    link = linked(context.uow, "question.draft", 0, author=message.sender, data=data)
-    row = context.reply(piece, link=link)
+    row = context.reply(_draft(context.tr, text), link=link)
     context.uow.outbox.react(context.lane, row.ref, "✅")
 
 
-async def _in_a_room(context: Context, message: Message) -> None:
+def _draft(tr: Translator, text: str) -> Piece:
+    return content.lines(
+        tr("Shall I find an expert for this? React ✅, and I’ll ask:"), content.quote(text)
+    )
+
+
+async def reworded(uow: Uow, instance: Instance, message: Message, words: str) -> bool:
+    """An edit of what waits for its author's ✅ is shown back in its new words. False where nothing
+    waits."""
+    assert message.edits is not None
+    found = [
+        link
+        for link in await links.copies(uow.session, message.edits)
+        if link.role == "question.draft" and link.author == message.sender and link.data
+    ]
+    for link in found:
+        link.data = {**(link.data or {}), "text": words}
+        tr = await members.tr_for(uow, instance, message.sender)
+        edit(uow, link, _draft(tr, words), "reply")
+    return bool(found)
+
+
+async def _in_a_room(context: Context, message: Message, *, to_us: bool) -> None:
+    """``to_us``: it mentions us, and asks nothing."""
     room = context.room
     assert room is not None
     if room.kind == "desk":
         await activity.spoke(context.uow, context.instance, message, room)
-        await _in_a_desk(context, message, room)
+        if not to_us:
+            await _in_a_desk(context, message, room)
     elif room.kind in ("cluster", "forum"):
         await activity.heard(context.uow, context.instance, message, room)
 
 
 async def _in_a_desk(context: Context, message: Message, room: Room) -> None:
-    """A top-level message of somebody who does not serve the desk is a question to it."""
-    if message.thread is None and message.reply_to is None and message.msgtype == "m.text":
-        served = await members.serves(context.uow, context.instance, message.sender, room.key)
-        asks = is_question_like(message.body) or len(message.body.split()) >= COURTESY
-        if asks and not served:
-            await _ask(context, message, message.body, desk=room.key)
+    """A top-level message of somebody who does not serve the desk is a question to it; one that
+    only may be a question is shown back first."""
+    if message.thread is not None or message.reply_to is not None or message.msgtype != "m.text":
+        return
+    if await members.serves(context.uow, context.instance, message.sender, room.key):
+        return
+    if is_question_like(message.body):
+        await _ask(context, message, message.body, desk=room.key)
+    elif not _is_courtesy(context, message.body):
+        _confirm(context, message, message.body, desk=room.key)
+
+
+def _is_courtesy(context: Context, body: str) -> bool:
+    """Or, with a prefix, a remark that is marked as something: “!important: …”."""
+    marked = body.lstrip().startswith(context.instance.prefix)
+    return marked or len(body.split()) < DESK_COURTESY or THANKS.match(body) is not None
 
 
 async def _ask(context: Context, message: Message, text: str, desk: str | None = None) -> None:

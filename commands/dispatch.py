@@ -6,6 +6,7 @@ room, plain words. Notices and edits are never commands; the bot's own events do
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 from typing import Protocol
@@ -26,7 +27,9 @@ from bot.domain.incoming import (
     Tombstone,
     bare_emoji,
 )
-from bot.domain.roles import allows
+from bot.domain.language import is_question_like
+from bot.domain.roles import Role, allows
+from bot.domain.rooms.model import CONTROL
 from bot.services import activity, calendar, members, rooms
 from bot.services.instance import Instance
 from bot.services.questions import asking, relaying, withdrawing
@@ -54,6 +57,8 @@ ANY = "*"
 
 MOST_WORDS = 3
 """Of what is typed without prefix to ask for help or for a language."""
+SHORT = 3
+"""Words of a command typed without prefix whose arguments are wrong."""
 
 
 class Tally(Protocol):
@@ -78,9 +83,9 @@ class Dispatcher:
         self._reactions = reactions
         self._tally = tally
         self._vocabulary = vocabulary(instance.network)
-        self._mention = re.compile(
-            rf"^\s*@?{re.escape(instance.user_id.removeprefix('@').partition(':')[0])}"
-            rf"(?::{re.escape(instance.server)})?\s*[:,]?\s+",
+        self._name = re.compile(
+            rf"(?<!\w)@?{re.escape(instance.user_id.removeprefix('@').partition(':')[0])}"
+            rf"(?::{re.escape(instance.server)})?(?!\w)(?P<mark>\s*[:,])?",
             re.IGNORECASE,
         )
 
@@ -120,13 +125,28 @@ class Dispatcher:
         if message.edits is not None:
             await self._edit(uow, message)
             return
-        await members.heard(uow, self._instance, message)
-        context = await self._context(uow, message, fetched)
+        await members.heard(uow, message)
         said = self._addressed(message)
+        context = await self._context(uow, message, fetched)
+        if not self._is_command(context, message, said):
+            context = await self._read(context, message.body)
         if said is not None:
             await self._command(context, message, said)
         elif not (context.is_direct and await self._bare_command(context, message)):
             await conversation.converse(context, message)
+
+    def _is_command(self, context: Context, message: Message, said: str | None) -> bool:
+        """Whether it begins like one: such words tell nothing about the language people write."""
+        typed = message.body if said is None and context.is_direct else said
+        known = typed is not None and isinstance(self._registry.match(typed), Match)
+        return self._is_prefixed(message) or known
+
+    async def _read(self, context: Context, text: str) -> Context:
+        """The context, in the language that the text is the first to tell."""
+        if not await members.read(context.uow, context.instance, context.sender, text):
+            return context
+        tr = await members.tr_for(context.uow, context.instance, context.sender)
+        return replace(context, tr=tr)
 
     async def _context(
         self, uow: Uow, incoming: Message | Reaction, fetched: Mapping[str, Incoming | None]
@@ -154,23 +174,55 @@ class Dispatcher:
         prefix = self._instance.prefix
         if body.startswith(prefix) and body[len(prefix) : len(prefix) + 1].isalpha():
             return body[len(prefix) :]
-        if self._instance.user_id not in message.mentions and not self._mention.match(body):
+        if self._instance.user_id in message.mentions:
+            return self._without_mention(message, body)
+        return self._called_by_name(body)
+
+    def _without_mention(self, message: Message, body: str) -> str | None:
+        """The words around the mention. Clients mention whom one replies to without being asked:
+        a reply that does not show our name was said to whom it may concern."""
+        at = self._mention_in(message, body)
+        if at is None:
+            return None if message.reply_to or message.thread else body
+        start, end = at
+        before, after = body[:start].rstrip(), body[end:].lstrip(" :,")
+        if not before:
+            return after.removeprefix(self._instance.prefix)
+        return f"{before}{'' if after[:1] in '.?!…' else ' '}{after}".strip(" ,")
+
+    def _mention_in(self, message: Message, body: str) -> tuple[int, int] | None:
+        for shown, user_id in _pills(message.html).items():
+            if user_id == self._instance.user_id and (start := body.find(shown)) >= 0:
+                return start, start + len(shown)
+        found = self._name.search(body)
+        return found.span() if found else None
+
+    def _called_by_name(self, body: str) -> str | None:
+        """Without a mention, a sentence that begins with our name may be about us: it takes a colon
+        or a comma, or a command."""
+        found = self._name.match(body)
+        if found is None:
             return None
-        pills = _pills(message.html)
-        for shown, user_id in pills.items():
-            if user_id == self._instance.user_id and body.startswith(shown):
-                return body[len(shown) :].lstrip(" :,").removeprefix(prefix)
-        found = self._mention.match(body)
-        return body[found.end() :].removeprefix(prefix) if found else None
+        said = body[found.end() :].lstrip().removeprefix(self._instance.prefix)
+        called = found["mark"] is not None or isinstance(self._registry.match(said), Match)
+        return said if called else None
 
     async def _command(self, context: Context, message: Message, said: str) -> None:
         found = self._registry.match(said, language=context.tr.language, roles=context.roles)
         if isinstance(found, Match):
             await self._run(context, message, found)
-        elif self._is_prefixed(message) or context.is_direct:
-            raise self._unknown(context, found)
-        else:
+        elif not self._is_prefixed(message):
             await conversation.converse(context, message, said)
+        elif self._is_remark(context, found):
+            await conversation.converse(context, message)
+        else:
+            raise self._unknown(context, found)
+
+    def _is_remark(self, context: Context, found: Unknown) -> bool:
+        """“!important: …” and “!!!” among people are not meant for us; a slip of a command is. Who
+        talks to us alone, or from the control room, is always told."""
+        is_ours = context.is_direct or (context.room is not None and context.room.kind == CONTROL)
+        return not is_ours and (found.nearest is None or found.word.endswith(":"))
 
     def _is_prefixed(self, message: Message) -> bool:
         return message.body.lstrip().startswith(self._instance.prefix)
@@ -183,10 +235,13 @@ class Dispatcher:
             return False
         if found.command.role is None and len(message.body.split()) > MOST_WORDS:
             return False  # "Help me find a partner …" is not about the command
+        words = len(message.body.split())
         try:
             parse(found.command, found.rest, self._environment(context, message))
         except UserError:
-            if len(message.body.split()) > 2:
+            # The name of a command and what looks like its arguments: a slip is explained. In more
+            # words, and where people ask something, it is a sentence.
+            if words > SHORT or (words > 2 and is_question_like(message.body)):
                 return False
         await self._run(context, message, found)
         return True
@@ -196,6 +251,8 @@ class Dispatcher:
         if not allows(context.roles, command.role):
             raise self._not_allowed(command)
         arguments = parse(command, found.rest, self._environment(context, message))
+        if command.role is Role.MEMBER and isinstance(text := arguments.get("text"), str):
+            context = await self._read(context, text)
         context.uow.then(partial(self._tally.command, command.name.en))
         log.info("command", name=command.name.en)
         await command(context, **arguments)
@@ -252,6 +309,8 @@ class Dispatcher:
         question = await asking.of_source(uow, message.edits)
         if question is not None and question.asker == message.sender:
             await asking.reword(uow, self._instance, question, self._words_of(message))
+        elif await conversation.reworded(uow, self._instance, message, self._words_of(message)):
+            return
         elif not await relaying.edited(uow, self._instance, message):
             await activity.edited(uow, message)
 

@@ -19,8 +19,9 @@ def parse(command: AnyCommand, rest: str, env: ParseEnvironment) -> dict[str, An
     arguments = read(rest, _grammar(command.parameters), env.pills)
     _refuse_strange_options(command, arguments.strange, env)
     typed = _typed_words(command, arguments, env) | _typed_options(command, arguments, env)
-    if any(each.required and each.name not in typed for each in command.parameters):
-        raise _misread(command, env)
+    for each in command.parameters:
+        if each.required and each.name not in typed:
+            raise _missing(command, each, env)
     return {
         each.name: each.kind.read(typed[each.name], env)
         for each in command.parameters
@@ -83,6 +84,16 @@ def _typed_options(
 def _misread(command: AnyCommand, env: ParseEnvironment) -> UserError:
     line = usage(command, env.tr, prefix=env.prefix)
     return UserError("usage", N_("Please write it like this: {usage}"), usage=code(line))
+
+
+def _missing(command: AnyCommand, parameter: Parameter, env: ParseEnvironment) -> UserError:
+    written = label(parameter, env.tr)
+    return UserError(
+        "usage",
+        N_("{missing} is missing. Please write it like this: {usage}"),
+        missing=code(f"--{parameter.option} {written}" if parameter.is_option else written),
+        usage=code(usage(command, env.tr, prefix=env.prefix)),
+    )
 
 
 def _without_value(parameter: Parameter, env: ParseEnvironment) -> UserError:

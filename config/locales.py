@@ -35,6 +35,7 @@ Value: TypeAlias = Piece | str | int
 Span: TypeAlias = Literal["day", "hour", "minute"]
 
 _LOCALES = {"fr": "fr_FR", "nl": "nl", "en": "en_GB"}
+_TODAY = {"fr": "aujourd’hui à {time}", "nl": "vandaag om {time}", "en": "today at {time}"}
 _WHEN = {"fr": "{date} à {time}", "nl": "{date} om {time}", "en": "{date} at {time}"}
 _SPANS: dict[Span, int] = {"day": 86_400, "hour": 3_600, "minute": 60}
 
@@ -85,7 +86,10 @@ class Translator:
     def time(self, instant: datetime, zone: tzinfo) -> str:
         return f"{instant.astimezone(zone):%H:%M}"
 
-    def when(self, instant: datetime, zone: tzinfo) -> str:
+    def when(self, instant: datetime, zone: tzinfo, now: datetime | None = None) -> str:
+        """“Tuesday 24 November 2026 at 14:00”; with ``now``, “today at 14:00” on the same day."""
+        if now is not None and instant.astimezone(zone).date() == now.astimezone(zone).date():
+            return _TODAY[self.language].format(time=self.time(instant, zone))
         return _WHEN[self.language].format(
             date=self.date(instant, zone), time=self.time(instant, zone)
         )

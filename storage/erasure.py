@@ -29,6 +29,24 @@ async def copies_of(session: AsyncSession, user_id: str) -> Sequence[Link]:
     return (await session.scalars(query)).all()
 
 
+async def is_known(session: AsyncSession, user_id: str) -> bool:
+    """Whether anything at all is kept of this address."""
+    for column in (
+        Member.user_id,
+        RoleRow.user_id,
+        Membership.user_id,
+        Question.asker,
+        Rsvp.user_id,
+        SpokenDay.user_id,
+        LooseQuestion.author,
+        Offer.expert,
+        Link.author,
+    ):
+        if await session.scalar(select(column).where(column == user_id).limit(1)) is not None:
+            return True
+    return False
+
+
 async def forget(session: AsyncSession, user_id: str) -> None:
     """Delete what is theirs alone, and empty what others take part in."""
     for table, column in (

@@ -33,6 +33,13 @@ PEOPLE = {
     "expert-kortrijk": "Expert (Kortrijk)",
     "expert-tournai": "Expert (Tournai)",
 }
+LANGUAGES = {
+    "membre-lille": "langue fr",
+    "lid-kortrijk": "taal nl",
+    "expert-kortrijk": "taal nl",
+    "expert-tournai": "langue fr",
+}
+"""What each of them tells the bot first."""
 BOT = "clusterdesk"
 PASSWORD = "clusterdesk-demo"
 QUESTION = (
@@ -175,12 +182,11 @@ async def _scene(stage: Stage) -> int:
 
 async def _arrivals(stage: Stage) -> None:
     stage.script.act("People come in")
-    for name, person in stage.people.items():
+    await stage.people["admin"].join(stage.alias("space"))
+    for name, command in LANGUAGES.items():
+        person = stage.people[name]
+        room = await _speaks(stage, name, command)
         await person.join(stage.alias("space"))
-        if name == "admin":
-            continue
-        welcome = await person.wait_for_invite(inviter=stage.user(BOT), timeout=PATIENCE)
-        room = await person.accept(welcome)
         await _sees(stage, name, room, "welcome", in_room="direct")
         await person.join(stage.alias("logistics"))
     await stage.people["expert-kortrijk"].join(stage.alias("funding"))
@@ -196,6 +202,17 @@ async def _arrivals(stage: Stage) -> None:
         stage.script.said(stage.clock(), "control", PEOPLE["admin"], command)
         await _reacted(admin, control, sent, "✅")
     stage.script.seen("members were welcomed, each in a direct message; two experts appointed")
+
+
+async def _speaks(stage: Stage, name: str, command: str) -> str:
+    """They open a direct room and say in which language they want to be spoken to."""
+    person = stage.people[name]
+    room = await person.direct_room(stage.user(BOT))
+    await _next(person, room, lambda e: _has_joined(stage, e))
+    await person.say(room, command)
+    stage.script.said(stage.clock(), "direct", PEOPLE[name], command)
+    await _sees(stage, name, room, "reply", in_room="direct")
+    return room
 
 
 async def _question(stage: Stage) -> None:
@@ -292,7 +309,8 @@ async def _sees(stage: Stage, name: str, room: str, kind: str, in_room: str = "l
     """What this person's own account receives of that kind, printed as they see it."""
     event = await _next(stage.people[name], room, lambda e: _kind(e) == kind)
     at = datetime.fromtimestamp(event["origin_server_ts"] / 1000, UTC)
-    stage.script.said(max(at, stage.clock()), in_room, BOT, body_of(event))
+    speaker = f"{BOT} → {PEOPLE[name]}" if in_room == "direct" else BOT
+    stage.script.said(max(at, stage.clock()), in_room, speaker, body_of(event))
     return event
 
 
@@ -320,6 +338,11 @@ async def _reacted(person: Person, room: str, event_id: str, key: str) -> None:
 def _kind(event: Event) -> str | None:
     found: str | None = (event.get("content", {}).get(KEY) or {}).get("kind")
     return found
+
+
+def _has_joined(stage: Stage, event: Event) -> bool:
+    joins = event["type"] == "m.room.member" and event["content"].get("membership") == "join"
+    return joins and event.get("state_key") == stage.user(BOT)
 
 
 def _by_bot(stage: Stage, event: Event) -> bool:

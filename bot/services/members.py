@@ -5,9 +5,10 @@ from datetime import datetime
 from bot.domain import content
 from bot.domain.content import Piece
 from bot.domain.incoming import Encrypted, MembershipChange, Message
-from bot.domain.language import guess, locale_from
+from bot.domain.language import locale_from
 from bot.domain.roles import Role
 from bot.services.instance import Instance
+from bot.services.language import detect
 from bot.services.speech import say
 from config.locales import Translator
 from storage import members, outbox, rooms
@@ -19,12 +20,17 @@ SPACE = "space"
 
 
 async def language_of(uow: Uow, instance: Instance, user_id: str) -> str:
-    """What they chose, else what their first messages were in, else the network's first."""
+    """What they chose, else what their first messages were in, else what they were appointed with
+    as an expert, else the network's first."""
     member = await members.find(uow.session, user_id)
     for language in (member.language, member.guessed_language) if member else ():
         if language in instance.network.languages and language is not None:
             return language
-    return instance.first_language
+    declared = (
+        each for row in await members.roles_of(uow.session, user_id) for each in row.languages
+    )
+    known = (each for each in declared if each in instance.network.languages)
+    return next(known, instance.first_language)
 
 
 async def tr_for(uow: Uow, instance: Instance, user_id: str) -> Translator:
@@ -67,13 +73,22 @@ def is_away(member: Member | None, now: datetime) -> bool:
     return member.away_until is None or now < member.away_until
 
 
-async def heard(uow: Uow, instance: Instance, message: Message) -> Member:
-    """Note that somebody spoke, and in which language they seem to write."""
+async def heard(uow: Uow, message: Message) -> None:
+    """Note that somebody spoke."""
     member = await members.get(uow.session, message.sender, uow.now)
     member.last_spoke_at = message.at
-    if member.language is None and member.guessed_language is None:
-        member.guessed_language = guess(message.body, instance.network.languages)
-    return member
+
+
+async def read(uow: Uow, instance: Instance, user_id: str, text: str) -> bool:
+    """Learn from what somebody wrote in words of their own in which language they write; True when
+    that has become known. Commands tell nothing: their options are English."""
+    member = await members.get(uow.session, user_id, uow.now)
+    if member.language is not None or member.guessed_language is not None:
+        return False
+    found = detect(text, instance.network.languages)
+    if found.sure:
+        member.guessed_language = found.language
+    return found.sure
 
 
 async def membership_changed(uow: Uow, instance: Instance, change: MembershipChange) -> None:

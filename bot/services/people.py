@@ -125,8 +125,15 @@ async def _person(uow: Uow, row: RoleRow, tr: Translator) -> Piece:
 async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     """Forget a person: their copies in rooms are redacted, their rows deleted or emptied.
 
-    Returns how many questions of theirs were erased. The audit keeps that it was done.
+    Returns how many questions of theirs were erased. The audit keeps that it was done. Raises
+    ``UserError`` when nothing is known of the address: it may be a slip.
     """
+    if not await erasure.is_known(uow.session, user_id):
+        raise UserError(
+            "person-not-known",
+            N_("I know nothing of {person}. Please check the address."),
+            person=content.code(user_id),
+        )
     asked = await questions.of_asker(uow.session, user_id, limit=100_000)
     for question in asked:
         await withdrawing.withdrawn(uow, instance, question)

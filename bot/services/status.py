@@ -1,14 +1,46 @@
 """What admins see of the bot itself."""
 
+from datetime import datetime
+from typing import Any
+
 from bot.domain import content
 from bot.domain.content import Piece
 from bot.services.instance import Instance
 from bot.services.members import name
-from config.locales import Translator
+from bot.services.questions.common import desk_name, label
+from config.locales import N_, Translator
 from storage import audit, inbox, outbox, questions, rooms
 from storage.database import Uow
 
 SHOWN = 15
+ACTS = {
+    "announce": N_("told some news"),
+    "assign": N_("entrusted a question to somebody"),
+    "coordinator-add": N_("appointed a coordinator"),
+    "coordinator-remove": N_("dismissed a coordinator"),
+    "erase": N_("erased a person"),
+    "event-announce": N_("announced an event"),
+    "event-cancel": N_("cancelled an event"),
+    "event-move": N_("moved an event"),
+    "expert-add": N_("appointed an expert"),
+    "expert-remove": N_("dismissed an expert"),
+    "merge": N_("merged two questions"),
+    "provision": N_("had the rooms put in order"),
+    "route": N_("sent a question to another desk"),
+}
+"""What is noted in the audit, in the words of whoever reads it."""
+DETAILS = {
+    "desk": N_("desk"),
+    "dry_run": N_("only shown"),
+    "event": N_("event"),
+    "expert": N_("expert"),
+    "into": N_("merged into"),
+    "person": N_("person"),
+    "question": N_("question"),
+    "questions": N_("questions"),
+    "room": N_("room"),
+    "to": N_("new time"),
+}
 
 
 async def summary(uow: Uow, instance: Instance, tr: Translator) -> Piece:
@@ -34,11 +66,30 @@ async def audit_trail(uow: Uow, instance: Instance, tr: Translator) -> Piece:
         return tr("Nothing yet.")
     lines = []
     for row in rows:
-        details = ", ".join(f"{key}: {value}" for key, value in (row.details or {}).items())
-        when = tr.when(row.at, instance.zone)
-        who = await name(uow, row.actor)
-        lines.append(content.join(" · ", [when, who, content.code(row.act), details]))
+        act = tr(ACTS[row.act]) if row.act in ACTS else content.code(row.act)
+        parts: list[Piece | str] = [
+            tr.when(row.at, instance.zone, uow.now),
+            await name(uow, row.actor),
+            act,
+        ]
+        if details := [_detail(instance, *each, tr) for each in (row.details or {}).items()]:
+            parts.append(content.join(", ", details))
+        lines.append(content.join(" · ", parts))
     return content.bullets(lines)
+
+
+def _detail(instance: Instance, key: str, value: Any, tr: Translator) -> Piece:
+    shown = str(value)
+    if isinstance(value, bool):
+        shown = tr.plain("yes") if value else tr.plain("no")
+    elif key in ("question", "into"):
+        shown = label(value)
+    elif key == "desk":
+        shown = desk_name(instance, value, tr.language)
+    elif key == "to":
+        local = datetime.fromisoformat(value).replace(tzinfo=instance.zone)
+        shown = tr.when(local, instance.zone)
+    return content.join(": ", [tr(DETAILS[key]) if key in DETAILS else key, shown])
 
 
 async def request_provisioning(uow: Uow, by: str, lane: str, dry_run: bool) -> None:

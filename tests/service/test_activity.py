@@ -1,6 +1,6 @@
 """Activity against a real database: what goes into the rows decides what stands in the outbox."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -643,6 +643,15 @@ async def test_the_pulse_counts_what_happened_in_the_time(world: World) -> None:
     assert (logistics.held, logistics.coming) == (1, 2)
     assert (materials.active, materials.asked, materials.answered) == (1, 1, 0)
     assert (materials.held, materials.coming) == (0, 2)
+
+
+async def test_answers_within_seconds_are_no_zero_minutes(world: World) -> None:
+    async with world.uow(MONDAY) as uow:
+        found = await activity.read_pulse(uow, world.instance, 30)
+    quick = replace(found, answer_time=timedelta(seconds=20))
+    shown = activity.show_pulse(quick, world.instance, world.instance.tr("fr")).body
+    assert "moins d’une minute" in shown
+    assert "0 minute" not in shown
 
 
 async def test_a_network_without_life_has_a_pulse_too(world: World) -> None:

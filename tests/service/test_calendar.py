@@ -291,6 +291,13 @@ async def test_mistakes_are_explained(agenda: Agenda) -> None:
         assert await uow.session.scalar(select(func.count(CalendarEvent.id))) == 0
 
 
+async def test_days_are_written_out_where_they_cannot_be(agenda: Agenda) -> None:
+    answer = await agenda.answer_to(await agenda.command('!event new "Owls" 2027-03-28 02:30'))
+    assert "Le dimanche 28 mars 2027, 02:30 n’existe pas" in answer["content"]["body"]
+    answer = await agenda.answer_to(await agenda.command('!event new "Owls" 2026-11-23 14:00'))
+    assert "lundi 23 novembre 2026 à 14:00" in answer["content"]["body"]
+
+
 async def test_a_mistake_names_commands_as_its_reader_does(agenda: Agenda) -> None:
     await agenda.command("!language nl")
     answer = await agenda.answer_to(await agenda.command("!event 9"))

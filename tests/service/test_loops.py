@@ -1,7 +1,7 @@
 """The bot's loops: whatever ends one, it is started again, and `/readyz` says so meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ Run = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture
-def bot(tmp_path: Path) -> Bot:
+async def bot(tmp_path: Path) -> AsyncIterator[Bot]:
     settings = Settings(
         homeserver="http://127.0.0.1:9",
         user_id="@clusterdesk:test.local",
@@ -24,7 +24,8 @@ def bot(tmp_path: Path) -> Bot:
     )
     made = Bot(settings)
     made.health.synced(None)
-    return made
+    yield made
+    await made.close()
 
 
 @pytest.fixture
@@ -55,6 +56,11 @@ def failing(times: int) -> tuple[Run, asyncio.Event]:
     return run, runs
 
 
+async def ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def test_a_loop_that_fails_makes_it_red_until_it_runs_again(
     bot: Bot, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +72,7 @@ async def test_a_loop_that_fails_makes_it_red_until_it_runs_again(
     async with asyncio.timeout(5):
         while not bot.health.ready:
             await asyncio.wait([keeping], timeout=0.01)
-    keeping.cancel()
+    await ended(keeping)
 
 
 async def test_only_an_answer_says_that_sync_runs_again(
@@ -80,7 +86,7 @@ async def test_only_an_answer_says_that_sync_runs_again(
     assert "sync" in bot.health.faults
     bot.health.synced(None)
     assert bot.health.ready
-    keeping.cancel()
+    await ended(keeping)
 
 
 @pytest.mark.parametrize(("well", "soon"), [(0.0, True), (60.0, False)])
@@ -92,4 +98,4 @@ async def test_only_a_loop_that_ran_well_is_started_again_soon(
     keeping = asyncio.create_task(bot._keep("worker", run))
     await asyncio.wait_for(runs.wait(), 5)
     assert (pauses[5] <= 3.0) is soon
-    keeping.cancel()
+    await ended(keeping)

@@ -9,7 +9,7 @@ from bot.services.homeserver import Unreachable
 from storage import erasure, questions
 from storage.database import Database
 from tests.support.clock import Clock
-from tests.support.house import BOT, House, kind_of, open_house
+from tests.support.house import ADMIN, BOT, House, kind_of, open_house
 
 
 @pytest.fixture
@@ -48,9 +48,62 @@ async def test_the_language_is_guessed_from_first_messages(house: House) -> None
     person = await house.person("newcomer", "logistics")
     cluster = await house.room("cluster", "logistics")
     await person.say(cluster, "Goeiemorgen, ik ben nieuw hier en ik werk in Kortrijk.")
-    await person.say(cluster, "!blabla")
+    await person.say(cluster, "!vraga")
     [error] = await house.said(cluster, "error")
     assert "!hulp" in error["content"]["body"]
+
+
+async def test_an_address_that_is_not_known_is_not_said_to_be_erased(house: House) -> None:
+    admin = house.matrix.person(ADMIN)
+    control = await house.room("control", "control")
+    await admin.join(control)
+    await admin.say(control, "!erase @nobody:elsewhere.example")
+    [error] = await house.said(control, "error")
+    assert "@nobody:elsewhere.example" in error["content"]["body"]
+
+
+async def test_the_audit_is_in_words(house: House) -> None:
+    admin = house.matrix.person(ADMIN)
+    control = await house.room("control", "control")
+    await admin.join(control)
+    await admin.say(control, "!language nl")
+    await admin.say(control, f"!expert add {house.user('bram')} --desk funding")
+    await admin.say(control, "!provision --dry-run")
+    await admin.say(control, "!audit")
+    trail = (await house.said(control, "reply"))[-1]["content"]["body"]
+    assert "liet de kamers in orde brengen · enkel getoond: ja" in trail
+    assert "stelde een expert aan" in trail
+    assert "desk: Financieringsdesk" in trail
+    assert "vandaag om" in trail
+
+
+async def test_commands_tell_nothing_of_the_language(house: House) -> None:
+    person = await house.person("newcomer", "logistics")
+    cluster = await house.room("cluster", "logistics")
+    await person.say(cluster, '!event new "The day of the flax" tomorrow 9h --for 90m')
+    await person.say(cluster, "!questoins open")
+    errors = await house.said(cluster, "error")
+    assert "!aide" in errors[-1]["content"]["body"]
+    await person.say(cluster, "!ask Does anyone know who offers a lab to test composites?")
+    await house.quiet()
+    await person.say(cluster, "!questoins open")
+    errors = await house.said(cluster, "error")
+    assert "!help" in errors[-1]["content"]["body"]
+
+
+async def test_an_expert_is_written_to_in_the_language_they_were_appointed_with(
+    house: House,
+) -> None:
+    admin = house.matrix.person(ADMIN)
+    control = await house.room("control", "control")
+    await admin.join(control)
+    expert = house.matrix.person(house.user("bram"))
+    await expert.start()
+    house.people["bram"] = expert
+    await admin.say(control, f"!expert add {expert.user_id} --desk funding --lang nl,en")
+    room = await direct(expert)
+    [told] = await house.said(room, "welcome")
+    assert "U bent nu expert" in told["content"]["body"]
 
 
 async def test_a_direct_room_half_made_is_found_again(house: House) -> None:

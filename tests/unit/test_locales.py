@@ -69,6 +69,17 @@ def texts() -> Texts:
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("fr", "aujourd’hui à 14:00"), ("nl", "vandaag om 14:00"), ("en", "today at 14:00")],
+)
+def test_what_is_today_is_not_spelled_out(texts: Texts, language: str, said: str) -> None:
+    midnight = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+    assert texts[language].when(START, BRUSSELS, midnight) == said
+    yesterday = midnight - timedelta(minutes=1)
+    assert texts[language].when(START, BRUSSELS, yesterday) == texts[language].when(START, BRUSSELS)
+
+
 # --- texts --------------------------------------------------------------------------------------
 
 

@@ -274,7 +274,7 @@ NAMES = {
     "expertise": ("Desk Expertise", "Expertisedesk", "Expertise desk"),
     "international": ("Desk International", "Internationale desk", "International desk"),
     "forum": (
-        "FORUM de l'Eurométropole",
+        "FORUM de l’Eurométropole",
         "FORUM van de Eurometropool",
         "FORUM of the Eurometropolis",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -95,6 +96,13 @@ def test_every_import_of_the_product_is_a_declared_dependency() -> None:
         if declared.isdisjoint(canonicalize_name(found) for found in providers.get(name, []))
     }
     assert undeclared == set()
+
+
+def test_the_command_line_runs_as_a_module_too() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bot.cli", "version"], cwd=ROOT, capture_output=True, check=True
+    )
+    assert b"clusterdesk" in ran.stdout
 
 
 def test_the_domain_imports_the_standard_library_and_itself_alone() -> None:

@@ -111,6 +111,8 @@ def show_pulse(pulse: Pulse, instance: Instance, tr: Translator) -> Piece:
 def _answered(pulse: Pulse, tr: Translator) -> Piece:
     if pulse.answer_time is None:
         return tr("✅ Answered: {n}", n=pulse.network.answered)
+    if pulse.answer_time < timedelta(minutes=1):
+        return tr("✅ Answered: {n}, half of them within a minute", n=pulse.network.answered)
     return tr(
         "✅ Answered: {n}, half of them within {time}",
         n=pulse.network.answered,

@@ -105,13 +105,13 @@ def _moment(instance: Instance, day: date, at: time, now: datetime) -> tuple[dat
         raise UserError(
             "event-far",
             N_("{day} is many years away. Please check the year."),
-            day=day.isoformat(),
+            day=lambda tr: tr.date(_on_the_wall(local, instance.zone), instance.zone),
         )
     if day < today:
-        raise _past(local)
+        raise _past(local, instance.zone)
     moment = _instant(local, instance.zone)
     if moment <= now:
-        raise _past(local)
+        raise _past(local, instance.zone)
     return local, moment
 
 
@@ -122,19 +122,23 @@ def _instant(local: datetime, zone: ZoneInfo) -> datetime:
         raise UserError(
             "time-nonexistent",
             N_(
-                "There is no {time} on {day}: that night the clocks go forward. "
+                "On {day}, {time} does not exist: that night the clocks go forward. "
                 "Please write another time."
             ),
             time=f"{local:%H:%M}",
-            day=local.date().isoformat(),
+            day=lambda tr: tr.date(_on_the_wall(local, zone), zone),
         ) from error
 
 
-def _past(local: datetime) -> UserError:
+def _on_the_wall(local: datetime, zone: ZoneInfo) -> datetime:
+    return local.replace(tzinfo=zone)
+
+
+def _past(local: datetime, zone: ZoneInfo) -> UserError:
     return UserError(
         "event-past",
         N_("{when} has passed. Please write a day and a time to come."),
-        when=local.isoformat(" ", "minutes"),
+        when=lambda tr: tr.when(_on_the_wall(local, zone), zone),
     )
 
 

@@ -27,7 +27,7 @@ async def announce(uow: Uow, instance: Instance, text: str, room: str | None, by
     author = await name(uow, by)
     piece = content.lines(content.join(" ", ["📣", content.bold(author)]), text.strip())
     for each in await _rooms(uow, instance, room):
-        say(uow, each.room_id, piece, "reply")
+        say(uow, each.room_id, piece, "news")
     audit.note(uow.session, uow.now, by, "announce", room=room or "clusters")
 
 

@@ -132,13 +132,18 @@ def cannot_leave(room_id: str, reason: str) -> Notice:
 
 def invite_needed(desired: Desired, spec: RoomSpec, old: str, new: str) -> Notice:
     message = N_(
-        "⚠️ {room} was replaced by another room, and I cannot enter it. Please invite me to {new}."
+        "⚠️ {room} was replaced by {new}, and I cannot enter that room. Please invite me there."
     )
     return Notice(
         _slot(spec.place, "closed", f"{old} {new}"),
         message,
-        {"room": content.bold(spec.name), "new": named(desired, spec, new)},
+        {"room": content.bold(spec.name), "new": _link_to(desired, new)},
     )
+
+
+def _link_to(desired: Desired, room_id: str) -> Piece:
+    """By its address: its name may be that of another room."""
+    return content.link(content.code(room_id), content.room_link(room_id, [desired.server]))
 
 
 def not_followed(spec: RoomSpec, old: str, new: str) -> Notice:
