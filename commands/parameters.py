@@ -280,6 +280,13 @@ def _passed_because(typed: str, env: ParseEnvironment) -> Passed:
         ) from None
 
 
+def _question_or_reason(typed: str, env: ParseEnvironment) -> int | Passed:
+    try:
+        return _passed_because(typed, env)
+    except UserError:
+        return int(str(_QUESTION(typed, env)))
+
+
 def _hours(typed: str, env: ParseEnvironment) -> tuple[str, str]:
     """“9h-17h”, “09:00-17:30”: start and end."""
     start, _, end = typed.partition("-")
@@ -461,6 +468,8 @@ MonthOfYear = Annotated[date, Kind(_month, N_("MONTH"), N_("like 2026-11"))]
 PassedBecause = Annotated[
     Passed, Kind(_passed_because, N_("REASON"), N_("field, time, or a colleague to ask instead"))
 ]
+
+QuestionOrReason = Annotated[int | Passed, Kind(_question_or_reason, N_("Q12"))]
 
 Hours = Annotated[tuple[str, str], Kind(_hours, N_("HOURS"), N_("like 9h-17h"))]
 

@@ -10,6 +10,7 @@ from commands.parameters import (
     Ceiling,
     ClusterKeys,
     DeskKey,
+    Flag,
     HolidayPlace,
     Hours,
     Languages,
@@ -44,9 +45,9 @@ async def expert_add(
     person: UserId,
     *,
     desk: DeskKey,
-    cluster: ClusterKeys = (),
-    lang: Languages = (),
-    topics: Rest = "",
+    cluster: ClusterKeys | None = None,
+    lang: Languages | None = None,
+    topics: Rest | None = None,
 ) -> None:
     profile = people.Profile(desk, cluster, lang, topics)
     await people.appoint(ctx.uow, ctx.instance, person, Role.EXPERT, profile, by=ctx.sender)
@@ -95,6 +96,7 @@ async def expert_remove(ctx: Context, person: UserId, *, desk: DeskKey | None = 
         "country": N_("the country whose holidays you keep"),
         "ceiling": N_("how many questions a week, at most"),
         "summary": N_("whether you get a summary of your week: yes or no"),
+        "reset": N_("hours, holidays and ceiling as the desk has them again"),
     },
 )
 async def expert_me(
@@ -109,7 +111,10 @@ async def expert_me(
     country: HolidayPlace | None = None,
     ceiling: Ceiling | None = None,
     summary: YesOrNo | None = None,
+    reset: Flag = False,
 ) -> None:
+    if reset:
+        await comfort.reset(ctx.uow, ctx.sender)
     correction = comfort.Correction(
         topics, about, lang, cluster, days, hours, country, ceiling, summary
     )
@@ -143,7 +148,7 @@ async def expert_list(ctx: Context) -> None:
     summary=N_("Make somebody the coordinator of a desk"),
 )
 async def coordinator_add(ctx: Context, person: UserId, *, desk: DeskKey) -> None:
-    profile = people.Profile(desk, (), (), "")
+    profile = people.Profile(desk)
     await people.appoint(ctx.uow, ctx.instance, person, Role.COORDINATOR, profile, by=ctx.sender)
     ctx.done()
 

@@ -29,8 +29,10 @@ from commands.parameters import (
     Flag,
     LanguageCode,
     MonthOfYear,
+    Passed,
     PassedBecause,
     QuestionNumber,
+    QuestionOrReason,
     Rest,
     UserId,
     Words,
@@ -156,8 +158,13 @@ async def claim(ctx: Context, question: QuestionNumber | None = None) -> None:
     examples=(N_("pass Q12 field"), N_("pass Q12 time"), N_("pass Q12 @anna:example.org")),
 )
 async def pass_on(
-    ctx: Context, question: QuestionNumber | None = None, because: PassedBecause | None = None
+    ctx: Context,
+    question: QuestionOrReason | None = None,
+    because: PassedBecause | None = None,
 ) -> None:
+    """In the thread of a question the number may be left out."""
+    if isinstance(question, Passed):
+        question, because = None, question
     found = await _meant(ctx, question)
     reason, to = (None, None) if because is None else (because.reason, because.to)
     await turns.pass_on(ctx.uow, ctx.instance, found, ctx.sender, reason, to)
@@ -403,6 +410,7 @@ async def on_draft(ctx: Context, link: Link | None, key: str) -> None:
     asked = asking.Asked(
         asker=ctx.sender,
         text=link.data["text"],
+        desk=link.data.get("desk"),
         private=bool(link.data.get("private")),
         lane=ctx.lane,
         event_id=link.data["event_id"],

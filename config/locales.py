@@ -37,6 +37,7 @@ Span: TypeAlias = Literal["day", "hour", "minute"]
 _LOCALES = {"fr": "fr_FR", "nl": "nl", "en": "en_GB"}
 _TODAY = {"fr": "aujourd’hui à {time}", "nl": "vandaag om {time}", "en": "today at {time}"}
 _WHEN = {"fr": "{date} à {time}", "nl": "{date} om {time}", "en": "{date} at {time}"}
+_NOW = {"fr": "à l’instant", "nl": "zonet", "en": "just now"}
 _SPANS: dict[Span, int] = {"day": 86_400, "hour": 3_600, "minute": 60}
 
 
@@ -96,6 +97,8 @@ class Translator:
 
     def ago(self, delta: timedelta) -> str:
         """“2 hours ago”, roughly."""
+        if delta < timedelta(minutes=1):
+            return _NOW[self.language]
         return dates.format_timedelta(-delta, add_direction=True, locale=self._locale)
 
     def duration(self, delta: timedelta) -> str:

@@ -20,10 +20,12 @@ from storage.members import RoleRow
 
 @dataclass(frozen=True, slots=True)
 class Profile:
+    """What is None stays as it is."""
+
     desk: str
-    clusters: tuple[str, ...]
-    languages: tuple[str, ...]
-    topics: str
+    clusters: tuple[str, ...] | None = None
+    languages: tuple[str, ...] | None = None
+    topics: str | None = None
 
 
 async def appoint(
@@ -37,9 +39,13 @@ async def appoint(
     is_new = row is None
     if row is None:
         row = RoleRow(user_id=user_id, role=role, desk=profile.desk, added_by=by, added_at=uow.now)
+        row.clusters, row.languages, row.topics = [], [], ""
         uow.session.add(row)
-    row.clusters, row.languages = list(profile.clusters), list(profile.languages)
-    row.topics = profile.topics
+    if profile.clusters is not None:
+        row.clusters = list(profile.clusters)
+    if profile.languages is not None:
+        row.languages = list(profile.languages)
+    row.topics = row.topics if profile.topics is None else profile.topics
     audit.note(uow.session, uow.now, by, f"{role}-add", person=user_id, desk=profile.desk)
     await members.get(uow.session, user_id, uow.now)
     await uow.session.flush()

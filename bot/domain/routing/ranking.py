@@ -37,7 +37,7 @@ HELPED, DID_NOT_HELP = 1.5, 0.5
 _THANKS = {None: 1.0, True: HELPED, False: DID_NOT_HELP}
 SIMILAR = 0.4
 """Likeness from which on people would call two texts about the same thing."""
-FITTING = 0.25
+FITTING = 0.36
 """Likeness from which on a profile is said to fit: it is shorter and wider than a question."""
 LATELY = timedelta(days=30)
 LONG_REST = timedelta(days=14)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from bot.domain.errors import UserError
 from bot.domain.questions import Status, Step
+from bot.services.encoding import Text
 from bot.services.instance import Instance
 from bot.services.language import detect
 from bot.services.members import language_of
@@ -139,12 +140,14 @@ async def _file(uow: Uow, instance: Instance, asked: Asked) -> Question:
     prior = await language_of(uow, instance, asked.asker)
     found = detect(asked.text, instance.network.languages, prior)
     text = text_of(asked.text, found.language or prior)
+    # Here, before anything is written: what interrupts us leaves no trace.
+    instance.router.meaning(text)
     choice = instance.router.desk(text, asked.desk)
     question = Question(
         asker=asked.asker,
         text=asked.text,
         language=found.language or prior,
-        cluster=await _cluster(uow, instance, asked),
+        cluster=await _cluster(uow, instance, asked, text),
         desk=choice.desk,
         choice={"sure": choice.sure, "by": choice.reason, "runner_up": choice.runner_up},
         private=asked.private,
@@ -162,12 +165,12 @@ async def _file(uow: Uow, instance: Instance, asked: Asked) -> Question:
     return question
 
 
-async def _cluster(uow: Uow, instance: Instance, asked: Asked) -> str | None:
+async def _cluster(uow: Uow, instance: Instance, asked: Asked, text: Text) -> str | None:
     """The cluster of the room, else what the text speaks of."""
     room = await rooms.by_id(uow.session, asked.lane)
     if room is not None and room.kind == "cluster":
         return room.key
-    return instance.router.cluster(text_of(asked.text, None))
+    return instance.router.cluster(text)
 
 
 async def reword(uow: Uow, instance: Instance, question: Question, text: str) -> None:

@@ -43,6 +43,7 @@ async def chosen(uow: Uow, instance: Instance, question: Question, sign: str) ->
     if desk is None:
         return False
     await turns.send_to(uow, instance, question, desk, by="asker")
+    await ask_cluster(uow, instance, question)
     return True
 
 
@@ -98,7 +99,7 @@ async def _proposal(uow: Uow, instance: Instance, ranked: Ranked, tr: Translator
     reasons = experts.reasons_of(ranked)[:2]
     texts = await experts.reason_texts(uow, instance, reasons, tr)
     who = await name(uow, ranked.user_id)
-    return content.join(": ", [who, content.join(" · ", texts)]) if texts else who
+    return tr("{who}: {what}", who=who, what=content.join(" · ", texts)) if texts else who
 
 
 async def whom_chosen(

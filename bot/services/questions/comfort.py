@@ -65,6 +65,12 @@ async def correct(uow: Uow, instance: Instance, expert: str, correction: Correct
     await redeclared(uow, instance.router, expert)
 
 
+async def reset(uow: Uow, expert: str) -> None:
+    """Hours, holidays and ceiling are the desk's again."""
+    profile = await profiles.get(uow.session, expert)
+    profile.days = profile.starts = profile.ends = profile.country = profile.ceiling = None
+
+
 async def _roles(uow: Uow, expert: str) -> list[RoleRow]:
     rows = await members.roles_of(uow.session, expert)
     return [row for row in rows if row.role == Role.EXPERT]

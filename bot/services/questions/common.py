@@ -95,7 +95,7 @@ def patience(instance: Instance, question: Question) -> Patience:
     """The desk's own times before the network's; those of urgent questions before both."""
     knobs = instance.network.questions
     desk = instance.network.desk(question.desk)
-    layers = [knobs.urgent] if question.urgent else []
+    layers = [knobs.urgent, network.URGENT] if question.urgent else []
     layers += [desk.times] if desk else []
 
     def span(which: str) -> timedelta:

@@ -113,7 +113,9 @@ async def tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
         Step.ADMINS: N_("⏳ I have found nobody for {number} yet. The network’s admins know."),
     }
     sentence = sentences[Step(question.step)]
-    if question.step == Step.COORDINATOR and question.first_offer_at is None:
+    if question.step == Step.COORDINATOR and question.private:
+        sentence = N_("⏳ {number}: I’ve asked the desk’s coordinator to name an expert.")
+    elif question.step == Step.COORDINATOR and question.first_offer_at is None:
         sentence = N_(
             "⏳ No expert can be asked about {number} right now, so I’ve called the desk’s "
             "coordinator."
@@ -127,7 +129,7 @@ async def tell_opening(uow: Uow, instance: Instance, question: Question, opening
     piece = tr(
         "🌙 The {desk} opens on {when}. I’ll ask its experts then.",
         desk=desk_name(instance, question.desk, tr.language),
-        when=tr.when(opening, instance.zone),
+        when=tr.when(opening, instance.zone, uow.now),
     )
     _to_asker(uow, question, piece, Step.OPENING)
 

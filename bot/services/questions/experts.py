@@ -58,7 +58,8 @@ async def pool(
     rows = await members.roles(uow.session, Role.EXPERT, question.desk)
     allowed = () if question.private and not may_read_all else None
     asked = await questions.asked_since(uow.session, uow.now - WEEK)
-    quiet = instance.network.questions.quiet_hours
+    # Who is proposed to be named need not be there at this moment.
+    quiet = instance.network.questions.quiet_hours and not may_read_all
     desk = calendar(instance, question.desk) if quiet else Calendar(EVER, instance.zone)
     barred: dict[str, Bar] = {}
     space = await rooms.find(uow.session, "space", "space")
@@ -68,7 +69,7 @@ async def pool(
             continue
         present = Presence(
             row.user_id,
-            await own(uow, instance, row.user_id, desk),
+            await own(uow, instance, row.user_id, desk if quiet else None),
             tuple(asked.get(row.user_id, ())),
         )
         found = bar(present, desk, question.asker, already_asked, uow.now, allowed)
@@ -83,9 +84,8 @@ async def pool(
     return Pool(ranked, candidates, barred)
 
 
-async def own(uow: Uow, instance: Instance, user_id: str, desk: Calendar) -> Own:
-    """What an expert said of when they may be asked. Where the network has no quiet hours, hours do
-    not count."""
+async def own(uow: Uow, instance: Instance, user_id: str, desk: Calendar | None) -> Own:
+    """What an expert said of when they may be asked; without their hours when ``desk`` is None."""
     profile = await profiles.find(uow.session, user_id)
     member = await members.find(uow.session, user_id)
     knobs = instance.network.questions
@@ -93,8 +93,8 @@ async def own(uow: Uow, instance: Instance, user_id: str, desk: Calendar) -> Own
     if profile and profile.busy_until and profile.busy_until > uow.now and not away:
         away, until = True, profile.busy_until
     return Own(
-        hours=own_hours(profile, desk) if knobs.quiet_hours else None,
-        holidays=own_holidays(profile) if knobs.quiet_hours else None,
+        hours=own_hours(profile, desk) if desk else None,
+        holidays=own_holidays(profile) if desk else None,
         ceiling=(profile.ceiling if profile else None) or knobs.weekly_ceiling,
         is_away=away,
         away_until=until,
@@ -136,7 +136,7 @@ async def _candidates(
         Candidate(
             user_id=row.user_id,
             votes=memory.votes(row.user_id, of_answers, uow.now, question.id),
-            profile=min(max(fits.get(row.user_id, 0.0), 0.0), 1.0),
+            profile=fits.get(row.user_id, 0.0),
             clusters=frozenset(row.clusters),
             languages=await _languages(uow, row),
             open_load=load.get(row.user_id, 0),

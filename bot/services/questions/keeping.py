@@ -1,8 +1,11 @@
 """Keeping an answered question as knowledge of the network, if both sides agree.
 
-Whoever asked and whoever answered is asked once, each where they are. One “no” and it is not kept;
-“without my name” keeps it, and shows nobody's name where that person's stood.
+Whoever asked and whoever answered is asked once, each where they are. One “no”, and it is neither
+kept nor shown to those who ask something similar; “without my name” keeps it, and shows nobody's
+name where that person's stood.
 """
+
+from functools import partial
 
 from bot.domain import content
 from bot.domain.content import Piece
@@ -112,6 +115,7 @@ async def _settle(uow: Uow, instance: Instance, question: Question) -> None:
         await _tell_kept(uow, instance, question)
     elif "no" in said:
         question.kept_at = None
+    uow.then(partial(instance.router.memory.hide, question.id, hidden="no" in said))
     for link in await links.of(uow.session, question.id, "question.keep"):
         await _show(uow, instance, question, link.author or "")
 

@@ -145,10 +145,10 @@ async def _text(uow: Uow, instance: Instance, question: Question, offer: Offer) 
     assert offer.until is not None
     return content.lines(
         tr(
-            "{expert}, can you take {number}? Just answer in this thread (before {until}).",
+            "{expert}, can you take {number}? Just answer in this thread ({until} at the latest).",
             expert=await pill(uow, offer.expert),
             number=_numbered(question),
-            until=tr.when(offer.until, instance.zone),
+            until=tr.when(offer.until, instance.zone, uow.now),
         ),
         await _because(uow, instance, offer, tr),
         _signs(tr),
@@ -166,8 +166,8 @@ async def _private_text(uow: Uow, instance: Instance, question: Question, offer:
         ),
         content.quote(question.text),
         tr(
-            "Can you take it? Answer in a thread or reply to this message (before {until}).",
-            until=tr.when(offer.until, instance.zone),
+            "Can you take it? Answer in a thread or reply to this message ({until} at the latest).",
+            until=tr.when(offer.until, instance.zone, uow.now),
         ),
         _signs(tr),
     )
@@ -246,10 +246,10 @@ async def remind(uow: Uow, instance: Instance, question: Question, until: dateti
             link.lane,
             tr(
                 "{expert}, a small reminder of {number}: a word is enough. "
-                "If I hear nothing before {until}, I’ll ask others as well.",
+                "If I hear nothing by {until}, I’ll ask others as well.",
                 expert=await pill(uow, offer.expert),
                 number=label(question.id),
-                until=tr.when(until, instance.zone),
+                until=tr.when(until, instance.zone, uow.now),
             ),
             "question.reminder",
             thread=await _thread(uow, question, link),

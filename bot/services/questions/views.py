@@ -196,7 +196,7 @@ async def _why_expert(uow: Uow, instance: Instance, offer: Offer, tr: Translator
     (knows 5.1, load −0.4)”"""
     who = await name(uow, offer.expert)
     reasons = await reason_texts(uow, instance, offer.reasons, tr)
-    sentence = content.join(": ", [who, tr.listing(reasons)]) if reasons else who
+    sentence = tr("{who}: {what}", who=who, what=tr.listing(reasons)) if reasons else who
     parts = [
         tr("{part} {value}", part=tr(PARTS[part]), value=tr.number(round(value, 1)))
         for part, value in (offer.parts or {}).items()

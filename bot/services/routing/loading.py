@@ -20,7 +20,7 @@ from bot.services.routing.memory import Declared, Past
 from bot.services.routing.router import Router, text_of
 from bot.services.routing.vectors import digest, packed, unpacked
 from storage import answers, profiles, questions, routing
-from storage.answers import Answer
+from storage.answers import Answer, Consent
 from storage.database import Uow
 from storage.members import RoleRow
 from storage.questions import Offer, Question
@@ -56,6 +56,9 @@ async def _load_questions(router: Router, uow: Uow) -> None:
         router.memory.put(row.id, text, vector, past_of(row))
         if (row.choice or {}).get("by") in CHOSEN_BY_PEOPLE:
             router.memory.corrected(row.id, row.desk, vector)
+    refused = select(Consent.question_id).where(Consent.answer == "no")
+    for number in await uow.session.scalars(refused):
+        router.memory.hide(number)
 
 
 async def _load_answers(router: Router, uow: Uow) -> None:

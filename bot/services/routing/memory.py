@@ -18,6 +18,9 @@ from bot.services.routing.profiles import Profile, ProfileMatcher
 Likeness = Mapping[int, float]
 """How alike earlier questions, or answers, are to a new question, by number, from 0 to 1."""
 
+PROFILE_SCALE = 2.0
+"""A profile that fits is half as like a question as an answer to it: a few words stand for much."""
+
 
 @dataclass(slots=True)
 class Past:
@@ -76,6 +79,11 @@ class Memory:
         self.corrections.pop(number, None)
         if past := self.past.get(number):
             past.public = False
+
+    def hide(self, number: int, *, hidden: bool = True) -> None:
+        """Somebody who wrote it does not want others to be shown it, or does again."""
+        if past := self.past.get(number):
+            past.public = not hidden
 
     def answered(self, number: int, expert: str, key: int, at: datetime) -> None:
         """``key`` is the number of the expert's first message in answer to question ``number``."""
@@ -142,7 +150,8 @@ class Memory:
         return {number for number, past in self.past.items() if past.public and past.answers}
 
     def fits(self, text: Text, vector: Vector | None) -> dict[str, float]:
-        """How like the question is to what each expert declares, from 0 to 1."""
+        """How like the question is to what each expert declares, from 0 to 1, on the scale of
+        answers."""
         if self._profiles is None:
             people = sorted(self.declared)
             profiles = [_profile(self.declared[each]) for each in people]
@@ -150,8 +159,9 @@ class Memory:
         people, matcher = self._profiles
         if not people:
             return {}
-        found = matcher.likeness(text.words, text.language, vector).tolist()
-        return dict(zip(people, found, strict=True))
+        found = matcher.likeness(text.words, text.language, vector)
+        scaled = (found * PROFILE_SCALE).clip(0.0, 1.0).tolist()
+        return dict(zip(people, scaled, strict=True))
 
     def _forget_answer(self, key: int) -> None:
         self.answers.drop(key)

@@ -127,7 +127,7 @@ class Rebuilding:
             asked = await uow.session.execute(
                 select(Question.id, Question.text).where(Question.id.in_(numbers))
             )
-            texts = {number: text for number, text in asked.all()}
+            texts: dict[int, str] = dict(asked.tuples().all())
         given: dict[tuple[int, str], list[Answer]] = {}
         for row in rows:
             given.setdefault((row.question_id, row.expert), []).append(row)
