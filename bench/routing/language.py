@@ -7,7 +7,6 @@ not.
 """
 
 import csv
-import json
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,13 +29,9 @@ Tell: TypeAlias = Callable[[str, str], str | None]
 _LITE = LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 
 
-def run(folder: Path) -> None:
-    print(json.dumps(measure(folder)))
-
-
-def measure(folder: Path) -> dict[str, Any]:
+def run(folder: Path) -> dict[str, Any]:
     return {
-        "bench": "language",
+        "part": "language",
         "sets": {name: _figures(texts) for name, texts in _sets(folder).items()},
     }
 

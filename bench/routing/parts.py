@@ -106,9 +106,27 @@ PARTS: Sequence[Part] = (
         ("DIR",),
         (".",),
         (
-            Target("across languages, P@1", "p1", "baselines.letters.p1", 0.70, 0.74),
-            Target("across languages, hit@3", "hit3", "baselines.letters.hit3", 0.89, 0.92),
-            Target("across to same language, P@1", "ratio", "baselines.letters.ratio", 0.88, 0.93),
+            Target(
+                "across languages, P@1",
+                "cross_p_at_1",
+                "baselines.letters.cross_p_at_1",
+                0.70,
+                0.74,
+            ),
+            Target(
+                "across languages, hit@3",
+                "cross_hit_at_3",
+                "baselines.letters.cross_hit_at_3",
+                0.89,
+                0.92,
+            ),
+            Target(
+                "across to same language, P@1",
+                "cross_to_same",
+                "baselines.letters.cross_to_same",
+                0.88,
+                0.93,
+            ),
         ),
     ),
     Part(
