@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bot.domain import content
 from bot.domain.content import Piece
-from bot.domain.routing.lean import words
+from bot.domain.routing.terms import words
 from bot.services.instance import Instance
 from bot.services.questions.views import line
 from bot.services.routing.router import Router, text_of

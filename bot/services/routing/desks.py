@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain.routing.desks import DeskChoice, Evidence, choose_cluster, choose_desk
-from bot.domain.routing.lean import Topic, word_scores
+from bot.domain.routing.terms import Topic, word_scores
 from bot.services.encoding import Encoder, Text, Vectors
 from config.network import Cluster, Desk
 
