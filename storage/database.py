@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -145,10 +146,27 @@ async def _to_the_end(work: Awaitable[None]) -> None:
 
 
 class _InPlace(aiosqlite.Connection):
-    """Does its work where it is called; only opening and closing go through its thread."""
+    """Does its work where it is called. Its thread only waits for its end: what a thread tells an
+    event loop that has been closed meanwhile is an exception that nobody catches."""
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return fn(*args, **kwargs)
+
+    async def _connect(self) -> "_InPlace":
+        if self._connection is None:
+            try:
+                self._connection = self._connector()
+            except BaseException:
+                self.stop()
+                raise
+        return self
+
+    def stop(self) -> None:
+        self._running = False
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        self._tx.put_nowait((None, lambda: _STOP_RUNNING_SENTINEL))
 
 
 def _engine(url: str) -> AsyncEngine:
