@@ -127,7 +127,7 @@ class Rebuilding:
             asked = await uow.session.execute(
                 select(Question.id, Question.text).where(Question.id.in_(numbers))
             )
-            texts: dict[int, str] = dict(asked.tuples().all())
+            texts = {each[0]: each[1] for each in asked.all()}
         given: dict[tuple[int, str], list[Answer]] = {}
         for row in rows:
             given.setdefault((row.question_id, row.expert), []).append(row)
