@@ -17,7 +17,7 @@ from bot.services.encoding import EncoderFault, Text, Vectors, unit
 Model = Callable[[list[str]], Any]
 
 USE_CHARACTERS = 2_000
-E5_CHARACTERS = 400
+E5_CHARACTERS = 160
 """What is read of a text. What it is about stands at its beginning, and time grows with length."""
 AT_A_TIME = 16
 """Texts the model sees at once: its memory grows with them (hundreds of MB for a thousand)."""
