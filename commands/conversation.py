@@ -58,6 +58,14 @@ async def converse(context: Context, message: Message, said: str | None = None) 
         await _in_a_room(context, message, to_us=said is not None)
 
 
+async def goes_on(context: Context, message: Message) -> bool:
+    """Whether the message belongs to the conversation of a question, or to an expert who has
+    been asked something private here."""
+    if await _side(context, message) is not None:
+        return True
+    return bool(await conversations.private_offered(context.uow.session, message.sender))
+
+
 async def _side(context: Context, message: Message) -> Side | None:
     session = context.uow.session
     root = await links.find(session, message.thread)

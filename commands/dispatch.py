@@ -233,9 +233,11 @@ class Dispatcher:
         found = self._registry.match(message.body, language=context.tr.language)
         if isinstance(found, Unknown) or not allows(context.roles, found.command.role):
             return False
-        if found.command.role is None and len(message.body.split()) > MOST_WORDS:
-            return False  # "Help me find a partner …" is not about the command
         words = len(message.body.split())
+        if found.command.role is None and words > MOST_WORDS:
+            return False  # "Help me find a partner …" is not about the command
+        if found.command.takes_text and await conversation.goes_on(context, message):
+            return False  # "Ask the fund …" is an answer: it must not become a question for all
         try:
             parse(found.command, found.rest, self._environment(context, message))
         except UserError:

@@ -40,6 +40,10 @@ class Command(Generic[P, R]):
     options: Mapping[str, str]
     parameters: tuple[Parameter, ...]
 
+    @property
+    def takes_text(self) -> bool:
+        return any(each.is_text for each in self.parameters)
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.function(*args, **kwargs)
 

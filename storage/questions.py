@@ -206,7 +206,9 @@ async def of_asker(session: AsyncSession, user_id: str, limit: int = 10) -> Sequ
 
 
 async def open_of_asker(session: AsyncSession, user_id: str) -> Sequence[Question]:
-    query = select(Question).where(Question.asker == user_id, Question.status.in_(OPEN_STATUSES))
+    """Also those that have joined another: their answers still come."""
+    unfinished = Question.status.in_((*OPEN_STATUSES, "merged"))
+    query = select(Question).where(Question.asker == user_id, unfinished)
     return (await session.scalars(query.order_by(Question.id))).all()
 
 

@@ -56,7 +56,7 @@ def questions_like(router: Router, sought: str) -> list[int]:
     likeness = router.memory.questions.likeness(text.words, None, meant)
     past = router.memory.past
     enough = ALIKE if meant is not None else 0.0
-    near = [n for n in likeness if likeness[n] > enough and n in past and past[n].public]
+    near = [n for n in likeness if likeness[n] > enough and n in past and past[n].shown]
     return sorted(near, key=lambda number: -likeness[number])[:SHOWN]
 
 

@@ -102,7 +102,8 @@ async def dismiss(
     for row in rows:
         await uow.session.delete(row)
         await uow.session.flush()
-        await turns.expert_dismissed(uow, instance, user_id, row.desk)
+        if role is Role.EXPERT:
+            await turns.expert_dismissed(uow, instance, user_id, row.desk)
         audit.note(uow.session, uow.now, by, f"{role}-remove", person=user_id, desk=row.desk)
     await loading.redeclared(uow, instance.router, user_id)
 

@@ -268,6 +268,24 @@ async def test_a_command_still_asks_something_new(house: House, private: Private
     assert len(await asked(house)) == 2
 
 
+async def test_an_answer_that_begins_like_a_command_is_an_answer(
+    house: House, private: Private
+) -> None:
+    await private.expert.say(private.alone, "Demander au fonds PMV, la dette peut être étalée.")
+    assert len(await asked(house)) == 1
+    [answer] = await house.said(private.home, "question.answer")
+    assert "PMV" in answer["content"]["body"]
+
+
+async def test_what_is_private_is_not_passed_to_a_colleague(house: House, private: Private) -> None:
+    bram = await house.person("bram", "funding")
+    before = len(await house.said(private.alone))
+    await private.expert.say(private.alone, f"!pass Q1 {bram.user_id}")
+    [said] = (await house.said(private.alone))[before:]
+    assert kind_of(said) == "error"
+    assert "bram" not in {each.expert for each in await offered(house)}
+
+
 async def test_with_several_private_questions_it_asks_which(house: House, private: Private) -> None:
     await private.ask("Quelqu’un connaît un avocat pour notre brevet ?")
     before = len(await house.said(private.alone))

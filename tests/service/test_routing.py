@@ -455,7 +455,102 @@ async def test_two_who_ask_the_same_get_the_same_answers(desk: Desk) -> None:
     await other.say(await desk.cluster(), "!reopen Q2")
     await desk.house.quiet()
     again = await desk.question(2)
-    assert (again.merged_into, again.status) == (None, "answered")
+    assert (again.merged_into, again.status, again.step) == (None, "open", "offer")
+
+
+async def test_who_had_joined_a_question_that_is_dropped_is_not_dropped(desk: Desk) -> None:
+    asked = await desk.ask()
+    other = await desk.house.person("other", "logistics")
+    await other.say(await desk.cluster(), "!ask Which Interreg grant for a pilot?")
+    await desk.house.quiet()
+    await desk.command("!merge Q2 Q1", by="carla", room="funding")
+    await desk.member.redact(await desk.cluster(), asked)
+    await desk.house.quiet()
+    alone = await desk.question(2)
+    assert (alone.merged_into, alone.status, alone.step) == (None, "open", "offer")
+    assert key_of((await desk.in_cluster("question.merged"))[-1])["question"] == 2
+
+
+async def test_a_merged_question_is_taken_apart_by_its_asker(desk: Desk) -> None:
+    await desk.ask()
+    other = await desk.house.person("other", "logistics")
+    await other.say(await desk.cluster(), "!ask Which Interreg grant for a pilot?")
+    await desk.house.quiet()
+    await desk.command("!merge Q2 Q1", by="carla", room="funding")
+    await other.say(await desk.cluster(), "!reopen Q2")
+    await desk.house.quiet()
+    assert ((await desk.question(2)).merged_into, (await desk.question(2)).status) == (None, "open")
+    await desk.command("!merge Q2 Q1", by="carla", room="funding")
+    await other.say(await desk.cluster(), "!close Q2")
+    await desk.house.quiet()
+    assert [(await desk.question(n)).status for n in (1, 2)] == ["open", "closed"]
+
+
+async def test_what_did_not_help_and_is_taken_again_waits_for_who_took_it(desk: Desk) -> None:
+    await desk.ask()
+    await desk.answer()
+    await desk.house.quiet()
+    await desk.due()
+    [helped] = await desk.in_cluster("question.helped")
+    await desk.member.react(await desk.cluster(), helped["event_id"], "👎")
+    await desk.house.quiet()
+    [card] = await desk.in_desk("question.card")
+    await desk.react("bram", card, "✋")
+    again = await desk.question()
+    assert (again.status, again.step) == ("open", "claimed")
+
+
+async def test_what_is_assigned_after_an_answer_is_followed_up(desk: Desk) -> None:
+    await desk.ask()
+    await desk.answer()
+    await desk.house.quiet()
+    await desk.command(f"!assign Q1 {desk.house.user('bram')}", by="carla", room="funding")
+    await desk.due()
+    again = await desk.question()
+    assert (again.status, again.step) == ("open", "reminded")
+
+
+async def test_one_of_two_who_took_it_passes_and_nobody_else_is_asked(desk: Desk) -> None:
+    await desk.ask()
+    [card] = await desk.in_desk("question.card")
+    for name in ("anna", "bram"):
+        await desk.react(name, card, "✋")
+    await desk.command("!pass Q1", by="bram", room="funding")
+    again = await desk.question()
+    assert again.step == "claimed"
+    assert "carla" not in await desk.offers()
+
+
+async def test_nobody_is_named_a_second_time(desk: Desk) -> None:
+    await desk.ask()
+    await desk.command(f"!pass Q1 {desk.house.user('bram')}", by="anna", room="funding")
+    await desk.command(f"!pass Q1 {desk.house.user('anna')}", by="bram", room="funding")
+    offers = await desk.offers()
+    assert {name: offer.state for name, offer in offers.items()} == {
+        "anna": "passed",
+        "bram": "open",
+    }
+    assert len(await desk.in_desk("error")) == 1
+
+
+async def test_a_coordinator_who_goes_keeps_what_they_were_asked_as_an_expert(desk: Desk) -> None:
+    await desk.command(f"!coordinator add {desk.house.user('anna')} --desk funding")
+    await desk.ask()
+    await desk.command(f"!coordinator remove {desk.house.user('anna')} --desk funding")
+    assert (await desk.offers())["anna"].state == "open"
+
+
+async def test_an_answer_its_expert_hid_stays_hidden_when_the_question_is_edited(
+    desk: Desk,
+) -> None:
+    memory = desk.house.app.instance.router.memory
+    asked = await desk.ask()
+    await desk.answer()
+    await desk.house.quiet()
+    memory.hide(1)
+    await desk.member.edit(await desk.cluster(), asked, f"!demander {ASKED} Et à Tournai ?")
+    await desk.house.quiet()
+    assert 1 not in memory.shown()
 
 
 @pytest.mark.parametrize("wrong", ["Q1 Q1", "Q1 Q99"])

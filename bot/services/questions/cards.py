@@ -121,7 +121,7 @@ def card_fields(question: Question) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "question": question.id,
         "desk": question.desk,
-        "cluster": question.cluster,
+        "cluster": None if question.private else question.cluster,
         "language": question.language,
     }
     return fields if question.private else {**fields, "asker": question.asker}
@@ -135,7 +135,8 @@ async def card_text(uow: Uow, instance: Instance, question: Question) -> Piece:
         content.bold(f"{sign} {label(question.id)}"),
         question.language.upper(),
     ]
-    if question.cluster:
+    # Told from the words, a cluster would say something of what is private.
+    if question.cluster and not question.private:
         facts.append(cluster_names(instance, question.cluster))
     if question.private:
         private = instance.texts.each(

@@ -16,7 +16,7 @@ from bot.services.questions.common import (
     names,
     patience,
 )
-from bot.services.questions.merging import sharing
+from bot.services.questions.merging import sharing, unmerge
 from bot.services.questions.suggesting import judged, remember_helped
 from bot.services.speech import linked, say
 from config.locales import N_
@@ -26,6 +26,8 @@ from storage.questions import Question
 
 HELPED = "👍"
 NOT_YET = "👎"
+FOR_ITSELF = ("withdrawn", "left", "dropped", "known")
+"""Ends that say nothing of an answer: who joined the question still waits for one."""
 
 
 async def close(
@@ -33,7 +35,7 @@ async def close(
 ) -> None:
     """The asker, or the desk's coordinator, says it is done; ``helped`` when the asker says so of
     the answer."""
-    if not is_open(question):
+    if not is_open(question) and question.status != Status.MERGED:
         raise UserError(
             "already-closed", N_("{number} is already closed."), number=label(question.id)
         )
@@ -76,7 +78,11 @@ async def shut(
     if status is Status.CLOSED:
         await _tell_asker(uow, instance, question)
     for merged in await sharing(uow, question):
-        if merged is not question:
+        if merged is question:
+            continue
+        if closed_as in FOR_ITSELF:
+            await unmerge(uow, instance, merged)
+        else:
             await shut(uow, instance, merged, Status.CLOSED, closed_as)
 
 
@@ -160,6 +166,9 @@ async def reopen(uow: Uow, instance: Instance, question: Question, by: str) -> N
             N_("Only who asked {number}, or the desk’s coordinator, can open it again."),
             number=label(question.id),
         )
+    if question.status == Status.MERGED:
+        await unmerge(uow, instance, question)
+        return
     within = instance.network.questions.reopen_within
     if question.status == Status.WITHDRAWN or question.closed_at is None:
         raise UserError(
@@ -210,7 +219,7 @@ async def _wake(uow: Uow, instance: Instance, question: Question) -> None:
         question.step = Step.ANSWERED if answered else Step.CLAIMED
         question.due_at = uow.now + patience(instance, question).ask_help
     else:
-        question.step = Step.NONE
+        question.status, question.step = Status.OPEN, Step.NONE
         await turns.advance(uow, instance, question)
     await refresh_acknowledgement(uow, instance, question)
 

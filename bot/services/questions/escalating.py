@@ -96,6 +96,8 @@ async def _outcome(uow: Uow, offer: Offer, tr: Translator) -> Piece:
             Because.TIME.value: N_("{expert} (no time)"),
         }
         return tr(reasons.get(offer.passed_because or "", N_("{expert} (passed)")), expert=who)
+    if offer.answered_at is not None:
+        return tr("{expert} (answered)", expert=who)
     if offer.state == OfferState.CLAIMED:
         return tr("{expert} (took it, no answer)", expert=who)
     return tr("{expert} (no answer)", expert=who)

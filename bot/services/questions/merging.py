@@ -11,9 +11,9 @@ from bot.domain.errors import UserError
 from bot.domain.questions import OfferState, Status, Step
 from bot.services.instance import Instance
 from bot.services.members import name, tr_for
-from bot.services.questions import offers
+from bot.services.questions import offers, turns
 from bot.services.questions.common import asker_shown, card, label
-from bot.services.questions.turns import check_coordinates
+from bot.services.routing.loading import keep_meaning
 from bot.services.speech import linked, say
 from config.locales import N_
 from storage import answers, audit, questions
@@ -22,7 +22,7 @@ from storage.questions import OPEN_STATUSES, Question
 
 
 async def merge(uow: Uow, instance: Instance, question: Question, into: Question, by: str) -> None:
-    await check_coordinates(uow, instance, question, by)
+    await turns.check_coordinates(uow, instance, question, by)
     await _check(uow, question, into)
     await offers.end_all(uow, instance, question, OfferState.WITHDRAWN, claimed=True)
     question.status, question.step, question.due_at = Status.MERGED, Step.NONE, None
@@ -144,9 +144,26 @@ async def _bring_earlier_answers(
         question.last_answer_at = uow.now
 
 
-async def unmerge(uow: Uow, question: Question) -> None:
-    """It stands for itself again."""
+async def unmerge(uow: Uow, instance: Instance, question: Question) -> None:
+    """It stands for itself again, and is looked for anew."""
     question.merged_into = None
+    question.status, question.step, question.wave = Status.OPEN, Step.NONE, 0
+    question.last_activity_at = uow.now
+    await turns.advance(uow, instance, question)
+    await keep_meaning(uow, instance.router, question)
+    tr = await tr_for(uow, instance, question.asker)
+    say(
+        uow,
+        question.lane,
+        tr(
+            "🔗 {number} stands by itself again, and I go on looking for an answer.",
+            number=label(question.id),
+        ),
+        "question.merged",
+        thread=question.root,
+        question=question.id,
+        into=None,
+    )
 
 
 async def sharing(uow: Uow, question: Question) -> list[Question]:

@@ -21,6 +21,7 @@ from bot.domain.questions import (
     OfferTo,
     Remind,
     State,
+    Status,
     Step,
     TellAdmins,
     Turn,
@@ -28,7 +29,7 @@ from bot.domain.questions import (
     next_turn,
 )
 from bot.services.instance import Instance
-from bot.services.members import coordinates, serves
+from bot.services.members import coordinates, is_away, serves
 from bot.services.questions import escalating, experts, offers
 from bot.services.questions.cards import ensure_card, move_card, refresh_acknowledgement
 from bot.services.questions.common import (
@@ -153,7 +154,7 @@ async def _escalate(
 async def expert_appointed(uow: Uow, instance: Instance, desk: str) -> None:
     """Questions that nobody could be found for have somebody to be offered to now."""
     for question in await questions.open_in(uow.session, desk):
-        if question.step == Step.ADMINS and question.first_answer_at is None:
+        if question.step == Step.ADMINS and question.status != Status.ANSWERED:
             question.step, question.wave = Step.NONE, 0
             await advance(uow, instance, question)
 
@@ -166,9 +167,18 @@ async def expert_dismissed(uow: Uow, instance: Instance, expert: str, desk: str)
         for offer in await questions.offers(uow.session, question.id):
             if offer.expert == expert:
                 await offers.end(uow, instance, offer, OfferState.WITHDRAWN)
-        if question.step in (*ASKING, Step.CLAIMED):
-            question.step = Step.OFFER
-            await advance(uow, instance, question)
+        if question.step not in (*ASKING, Step.CLAIMED):
+            continue
+        if await _asked_still(uow, question):
+            continue
+        question.step = Step.OFFER
+        await advance(uow, instance, question)
+
+
+async def _asked_still(uow: Uow, question: Question) -> bool:
+    return any(
+        each.state in offers.STANDING for each in await questions.offers(uow.session, question.id)
+    )
 
 
 async def name_expert(
@@ -178,6 +188,7 @@ async def name_expert(
     await ensure_card(uow, instance, question)
     await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
     until = calendar(instance, question.desk).after(uow.now, patience(instance, question).offer)
+    question.status = Status.OPEN
     question.step, question.wave, question.due_at = Step.OFFER, FIRST_WAVE, until
     await offers.offer_to(uow, instance, question, expert, until, reasons)
 
@@ -188,6 +199,7 @@ async def claim(uow: Uow, instance: Instance, question: Question, expert: str) -
     await _check_may_answer(uow, instance, question, expert)
     offer = await offers.offer_row(uow, question, expert)
     if offer.state == OfferState.CLAIMED:
+        await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
         return
     if offer.passed_because == Because.FIELD:
         memory = instance.router.memory
@@ -196,7 +208,7 @@ async def claim(uow: Uow, instance: Instance, question: Question, expert: str) -
     await uow.session.flush()
     await offers.end(uow, instance, offer, OfferState.CLAIMED)
     await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
-    if question.first_answer_at is None:
+    if question.status != Status.ANSWERED:
         question.step = Step.CLAIMED
         span = patience(instance, question).claim
         question.due_at = calendar(instance, question.desk).after(uow.now, span)
@@ -222,14 +234,14 @@ async def pass_on(
             number=label(question.id),
         )
     if to is not None:
-        await _check_named(uow, instance, question, to, made)
+        await _check_referral(uow, instance, question, to, made)
     had_claimed = offer.state == OfferState.CLAIMED
     offer.passed_because = because
     await offers.end(uow, instance, offer, OfferState.PASSED)
     await _learn_from_pass(uow, instance, question, expert, because)
-    if question.first_answer_at is not None:
+    if question.status == Status.ANSWERED:
         return
-    if had_claimed:
+    if had_claimed and not any(each.state == OfferState.CLAIMED for each in made.values()):
         question.step = Step.OFFER
         await refresh_acknowledgement(uow, instance, question)
     if to is not None:
@@ -248,6 +260,23 @@ async def _refer(uow: Uow, instance: Instance, question: Question, to: str, by: 
     )
 
 
+async def _check_referral(
+    uow: Uow, instance: Instance, question: Question, person: str, made: dict[str, Offer]
+) -> None:
+    if question.private:
+        raise UserError(
+            "private-referral",
+            N_(
+                "{number} is private: only who asked it, or the desk’s coordinator, says who may "
+                "read it. Pass it on without a name."
+            ),
+            number=label(question.id),
+        )
+    await _check_named(uow, instance, question, person, made)
+    if is_away(await members.find(uow.session, person), uow.now):
+        raise UserError("named-away", N_("They are away. Name somebody else."))
+
+
 async def _check_named(
     uow: Uow, instance: Instance, question: Question, person: str, made: dict[str, Offer]
 ) -> None:
@@ -261,7 +290,7 @@ async def _check_named(
             "not-a-member", N_("That person is not in the network. Name one of its members.")
         )
     known = made.get(person)
-    if known is not None and known.state in offers.STANDING:
+    if known is not None and known.state != OfferState.WITHDRAWN:
         raise UserError(
             "already-asked-person", N_("They have been asked already. Name somebody else.")
         )
@@ -315,7 +344,7 @@ async def send_to(uow: Uow, instance: Instance, question: Question, desk: str, b
     await offers.end_all(uow, instance, question, OfferState.WITHDRAWN, claimed=True)
     question.choice = {"sure": True, "by": by, "runner_up": question.desk}
     await move_card(uow, instance, question, desk)
-    question.step, question.wave = Step.NONE, 0
+    question.status, question.step, question.wave = Status.OPEN, Step.NONE, 0
     await keep_correction(uow, instance.router, question)
     await advance(uow, instance, question)
 

@@ -54,6 +54,8 @@ async def _load_questions(router: Router, uow: Uow) -> None:
         text = text_of(row.text, row.language)
         vector = still(stored, str(row.id), text)
         router.memory.put(row.id, text, vector, past_of(row))
+        if row.status == Status.MERGED:
+            router.memory.drop(row.id)
         if (row.choice or {}).get("by") in CHOSEN_BY_PEOPLE:
             router.memory.corrected(row.id, row.desk, vector)
     refused = select(Consent.question_id).where(Consent.answer == "no")

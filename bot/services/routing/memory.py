@@ -26,13 +26,19 @@ PROFILE_SCALE = 2.0
 class Past:
     """One earlier question: whether others may be shown it, and whether its answer helped.
 
-    ``answers`` has for each expert the number their answer is known by, and when they gave it.
+    ``hidden``: one of those who wrote it does not want it shown. ``answers`` has for each expert
+    the number their answer is known by, and when they gave it.
     """
 
     asker: str
     public: bool = True
+    hidden: bool = False
     answers: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     helped: bool | None = None
+
+    @property
+    def shown(self) -> bool:
+        return self.public and not self.hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ class Memory:
         known = self.past.get(number)
         if known is not None:
             past.answers, past.helped = known.answers, known.helped
+            past.hidden = known.hidden
         self.past[number] = past
         self.put_question(number, text, vector)
 
@@ -83,7 +90,7 @@ class Memory:
     def hide(self, number: int, *, hidden: bool = True) -> None:
         """Somebody who wrote it does not want others to be shown it, or does again."""
         if past := self.past.get(number):
-            past.public = not hidden
+            past.hidden = hidden
 
     def answered(self, number: int, expert: str, key: int, at: datetime) -> None:
         """``key`` is the number of the expert's first message in answer to question ``number``."""
@@ -147,7 +154,7 @@ class Memory:
 
     def shown(self) -> set[int]:
         """The answered questions that others may be shown."""
-        return {number for number, past in self.past.items() if past.public and past.answers}
+        return {number for number, past in self.past.items() if past.shown and past.answers}
 
     def fits(self, text: Text, vector: Vector | None) -> dict[str, float]:
         """How like the question is to what each expert declares, from 0 to 1, on the scale of
