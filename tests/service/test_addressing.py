@@ -283,7 +283,9 @@ async def test_what_is_private_is_not_passed_to_a_colleague(house: House, privat
     await private.expert.say(private.alone, f"!pass Q1 {bram.user_id}")
     [said] = (await house.said(private.alone))[before:]
     assert kind_of(said) == "error"
-    assert "bram" not in {each.expert for each in await offered(house)}
+    async with house.database.uow("test", house.clock()) as uow:
+        offers = await questions.offers(uow.session, 1)
+    assert [each.expert for each in offers] == [private.expert.user_id]
 
 
 async def test_with_several_private_questions_it_asks_which(house: House, private: Private) -> None:

@@ -543,7 +543,7 @@ async def test_a_coordinator_who_goes_keeps_what_they_were_asked_as_an_expert(de
 async def test_an_answer_its_expert_hid_stays_hidden_when_the_question_is_edited(
     desk: Desk,
 ) -> None:
-    memory = desk.house.app.instance.router.memory
+    memory = desk.house.instance.router.memory
     asked = await desk.ask()
     await desk.answer()
     await desk.house.quiet()
