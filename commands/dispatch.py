@@ -32,7 +32,7 @@ from bot.domain.roles import Role, allows
 from bot.domain.rooms.model import CONTROL
 from bot.services import activity, calendar, members, rooms
 from bot.services.instance import Instance
-from bot.services.questions import asking, relaying, withdrawing
+from bot.services.questions import asking, relaying, withdrawing, wording
 from commands import conversation
 from commands.context import Context
 from commands.parameters import ParseEnvironment
@@ -310,7 +310,7 @@ class Dispatcher:
         assert message.edits is not None
         question = await asking.of_source(uow, message.edits)
         if question is not None and question.asker == message.sender:
-            await asking.reword(uow, self._instance, question, self._words_of(message))
+            await wording.reword(uow, self._instance, question, self._words_of(message))
         elif await conversation.reworded(uow, self._instance, message, self._words_of(message)):
             return
         elif not await relaying.edited(uow, self._instance, message):

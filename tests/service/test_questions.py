@@ -316,6 +316,31 @@ async def test_in_private_what_may_be_a_question_is_shown_back_first(funding: De
     assert len(await funding.in_desk("question.card")) == 1
 
 
+async def test_what_is_added_before_anybody_has_it_is_edited_and_deleted(funding: Desk) -> None:
+    house, member = funding.house, funding.member
+    room = await member.accept(await member.wait_for_invite())
+    asked = await member.say(room, f"ask --private --desk funding {ASKED}")
+    await house.quiet()
+    kept = await member.say(room, "Pour dix personnes.", thread=asked)
+    secret = await member.say(room, "Mon chiffre d’affaires est de 12345 euros.", thread=asked)
+    await house.quiet()
+    assert "12345" in (await funding.question()).text
+    await member.redact(room, secret)
+    await member.edit(room, kept, "Pour douze personnes.")
+    await member.edit(room, asked, f"ask --private --desk funding {ASKED} En 2027 ?")
+    await house.quiet()
+    [proposed] = await house.said(room, "question.whom")
+    await member.react(room, proposed["event_id"], "1️⃣")
+    anna = funding.people["anna"]
+    alone = await anna.accept(await anna.wait_for_invite())
+    [offer] = await house.said(alone, "question.offer")
+    body = offer["content"]["body"]
+    assert "12345" not in body
+    assert "2027" in body
+    assert "douze personnes" in body
+    assert "dix personnes" not in body
+
+
 async def test_a_private_question_is_read_by_whom_its_asker_names(funding: Desk) -> None:
     house, member = funding.house, funding.member
     room = await member.accept(await member.wait_for_invite())

@@ -14,7 +14,7 @@ from bot.services.instance import Instance
 from bot.services.language import detect
 from bot.services.members import language_of
 from bot.services.questions import offers, suggesting, turns
-from bot.services.questions.cards import acknowledge, ensure_card, refresh_cards
+from bot.services.questions.cards import acknowledge, ensure_card
 from bot.services.questions.choosing import ask_cluster, ask_whom, let_choose
 from bot.services.questions.common import desk_room
 from bot.services.routing.loading import keep_meaning
@@ -171,15 +171,6 @@ async def _cluster(uow: Uow, instance: Instance, asked: Asked, text: Text) -> st
     if room is not None and room.kind == "cluster":
         return room.key
     return instance.router.cluster(text)
-
-
-async def reword(uow: Uow, instance: Instance, question: Question, text: str) -> None:
-    """The asker edited their question: so is the card, or the private offer."""
-    question.text = text
-    question.last_activity_at = uow.now
-    await keep_meaning(uow, instance.router, question)
-    await refresh_cards(uow, instance, question)
-    await offers.refresh_private(uow, instance, question)
 
 
 async def reveal(uow: Uow, instance: Instance, question: Question) -> None:

@@ -13,10 +13,10 @@ from bot.domain.language import is_question_like
 from bot.domain.questions import OfferState, Status, Step
 from bot.services.instance import Instance
 from bot.services.members import name, pill, tr_for
-from bot.services.questions import offers, turns
+from bot.services.questions import offers, turns, wording
 from bot.services.questions.common import asker_shown, card, claimed_by, is_open, patience
 from bot.services.questions.merging import shared, sharing
-from bot.services.routing.loading import drop_answer, keep_answer, keep_meaning
+from bot.services.routing.loading import drop_answer, keep_answer
 from bot.services.sanitise import people_html
 from bot.services.speech import linked, remember
 from storage import answers, links, questions
@@ -29,7 +29,6 @@ MEDIA = frozenset({"m.image", "m.file", "m.audio", "m.video"})
 MEDIA_KEYS = ("url", "info", "filename")
 KEPT = 10_000
 """Characters of an answer that are kept to be found again."""
-LONGEST = 30_000
 
 
 async def answered(
@@ -79,12 +78,13 @@ async def followed_up(uow: Uow, instance: Instance, question: Question, message:
     if carried.status == Status.ANSWERED:
         carried.step = Step.ANSWERED
         carried.due_at = uow.now + patience(instance, carried).ask_help
+    sides = await _expert_sides(uow, carried)
+    if not sides:
+        await wording.add(uow, instance, question, message.event_id, question.lane, message.body)
+        return True
     remember(
         uow, "question.said", question.id, message.event_id, question.lane, author=message.sender
     )
-    sides = await _expert_sides(uow, carried)
-    if not sides:
-        await _add_to_question(uow, instance, question, message)
     for lane, root in sides:
         await _copy(uow, instance, question, message, "question.followup", lane, root)
     return True
@@ -99,15 +99,6 @@ async def attach(uow: Uow, instance: Instance, question: Question, message: Mess
     """A picture or a file that was asked about goes along with the question."""
     for lane, root in await _expert_sides(uow, question):
         await _copy(uow, instance, question, message, "question.followup", lane, root)
-
-
-async def _add_to_question(
-    uow: Uow, instance: Instance, question: Question, message: Message
-) -> None:
-    """Nobody has the question yet: what is added goes along with it."""
-    question.text = f"{question.text}\n\n{message.body}"[:LONGEST]
-    await keep_meaning(uow, instance.router, question)
-    await offers.refresh_private(uow, instance, question)
 
 
 async def _expert_sides(uow: Uow, question: Question) -> list[tuple[str, str]]:
@@ -198,7 +189,7 @@ async def _counterpart(uow: Uow, event_id: str | None, lane: str) -> str | None:
 async def edited(uow: Uow, instance: Instance, message: Message) -> bool:
     """The copies of an edited message are edited, whether or not the question is closed."""
     assert message.edits is not None
-    done = False
+    done = await wording.change_added(uow, instance, message.edits, message.body, by=message.sender)
     for link in await links.copies(uow.session, message.edits):
         if link.role not in ("question.answer", "question.followup"):
             continue
@@ -225,7 +216,7 @@ async def _reworded(uow: Uow, instance: Instance, message: Message) -> None:
 
 async def redacted(uow: Uow, instance: Instance, target: str) -> bool:
     """The copies of a redacted message are redacted, and what is kept of it is forgotten."""
-    done = False
+    done = await wording.change_added(uow, instance, target, None)
     answer = await answers.by_event(uow.session, target)
     if answer is not None:
         await drop_answer(uow, instance.router, answer)

@@ -11,6 +11,7 @@ from bot.services.instance import Instance
 from bot.services.questions.cards import refresh_acknowledgement
 from bot.services.questions.closing import shut
 from bot.services.questions.common import is_open
+from bot.services.questions.wording import forget_added
 from bot.services.routing.loading import QUESTION
 from storage import links, questions, rooms, routing
 from storage.database import Uow
@@ -42,6 +43,7 @@ async def take_back(uow: Uow, instance: Instance, question: Question) -> None:
     for link in await links.of(uow.session, question.id, *roles):
         uow.outbox.redact(link.lane, link.event_id)
     question.text = ""
+    await forget_added(uow, question)
     await routing.forget_vectors(uow.session, QUESTION, [str(question.id)])
     uow.then(partial(instance.router.memory.drop, question.id))
 

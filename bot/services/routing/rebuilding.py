@@ -6,13 +6,16 @@ Nothing waits for this. What has no vector is compared by its words meanwhile.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.services.encoding import Text, Vectors
+from bot.services.encoding import Text, Vector, Vectors
 from bot.services.routing.loading import ANSWER, PROFILE, QUESTION, ROOM, joined, part, save
 from bot.services.routing.memory import Declared
 from bot.services.routing.router import Router, text_of
@@ -26,6 +29,16 @@ log = structlog.get_logger()
 BATCH = 32
 LOOK_SECONDS = 60.0
 """How often the encoder is asked for what it could not make before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Questions, or answers. ``read`` finds their texts as they are now, by their numbers."""
+
+    name: str
+    missing: set[int]
+    read: Callable[[AsyncSession, Sequence[int]], Awaitable[dict[int, Text]]]
+    put: Callable[[int, Text, Vector], None]
 
 
 class Rebuilding:
@@ -49,7 +62,15 @@ class Rebuilding:
         if self._router.encoding.name is None:
             return 0
         made = await self._rooms() + await self._profiles()
-        return made + await self._questions() + await self._answers()
+        memory = self._router.memory
+        for kind in (
+            _Kind(
+                QUESTION, memory.questions_without_vector, _texts_of_questions, memory.put_question
+            ),
+            _Kind(ANSWER, memory.answers_without_vector, _texts_of_answers, memory.put_answer),
+        ):
+            made += await self._missing(kind)
+        return made
 
     async def _rooms(self) -> int:
         if self._router.is_described:
@@ -81,60 +102,30 @@ class Rebuilding:
             made += len(texts)
         return made
 
-    async def _questions(self) -> int:
-        memory = self._router.memory
+    async def _missing(self, kind: _Kind) -> int:
         made = 0
-        for some in _batches(memory.questions_without_vector):
-            texts = await self._texts_of_questions(some)
+        for some in _batches(kind.missing):
+            async with self._database.uow("rebuild", self._clock()) as uow:
+                texts = await kind.read(uow.session, some)
             vectors = await self._made(list(texts.values()))
             if vectors is None:
                 break
-            await self._save(QUESTION, {str(n): text for n, text in texts.items()}, vectors)
+            made += await self._keep(kind, texts, vectors)
+        return self._told(kind.name, made)
+
+    async def _keep(self, kind: _Kind, texts: Mapping[int, Text], vectors: Vectors) -> int:
+        """Of the texts that are still what they were: one may have been edited, taken back or
+        erased while it was encoded."""
+        made = 0
+        async with self._database.uow("rebuild", self._clock()) as uow:
+            now = await kind.read(uow.session, list(texts))
             for (number, text), vector in zip(texts.items(), vectors, strict=True):
-                if number in memory.questions_without_vector:
-                    memory.put_question(number, text, vector)
-            made += len(texts)
-        return self._told(QUESTION, made)
-
-    async def _answers(self) -> int:
-        memory = self._router.memory
-        made = 0
-        for some in _batches(memory.answers_without_vector):
-            texts = await self._texts_of_answers(some)
-            vectors = await self._made(list(texts.values()))
-            if vectors is None:
-                break
-            await self._save(ANSWER, {str(n): text for n, text in texts.items()}, vectors)
-            for (key, text), vector in zip(texts.items(), vectors, strict=True):
-                if key in memory.answers_without_vector:
-                    memory.put_answer(key, text, vector)
-            made += len(texts)
-        return self._told(ANSWER, made)
-
-    async def _texts_of_questions(self, numbers: Sequence[int]) -> dict[int, Text]:
-        async with self._database.uow("rebuild", self._clock()) as uow:
-            query = select(Question).where(Question.id.in_(numbers), Question.text != "")
-            rows = (await uow.session.scalars(query)).all()
-        return {row.id: text_of(row.text, row.language) for row in rows}
-
-    async def _texts_of_answers(self, keys: Sequence[int]) -> dict[int, Text]:
-        """What the expert of each of these first messages answered, altogether."""
-        async with self._database.uow("rebuild", self._clock()) as uow:
-            first = (await uow.session.scalars(select(Answer).where(Answer.id.in_(keys)))).all()
-            numbers = [row.question_id for row in first]
-            query = select(Answer).where(Answer.question_id.in_(numbers)).order_by(Answer.id)
-            rows = (await uow.session.scalars(query)).all()
-            asked = await uow.session.execute(
-                select(Question.id, Question.text).where(Question.id.in_(numbers))
-            )
-            texts = {each[0]: each[1] for each in asked.all()}
-        given: dict[tuple[int, str], list[Answer]] = {}
-        for row in rows:
-            given.setdefault((row.question_id, row.expert), []).append(row)
-        return {
-            row.id: joined(texts.get(row.question_id, ""), given[row.question_id, row.expert])
-            for row in first
-        }
+                if number in kind.missing and now.get(number) == text:
+                    await save(uow, self._router, kind.name, str(number), text, vector)
+                    uow.then(partial(kind.put, number, text, vector))
+                    made += 1
+            await uow.commit()
+        return made
 
     async def _made(self, texts: Sequence[Text]) -> Vectors | None:
         return await self._router.encoding.vectors(texts, keep=False)
@@ -149,6 +140,30 @@ class Rebuilding:
         if made:
             log.info("vectors_made", kind=kind, count=made, encoder=self._router.encoding.name)
         return made
+
+
+async def _texts_of_questions(session: AsyncSession, numbers: Sequence[int]) -> dict[int, Text]:
+    query = select(Question).where(Question.id.in_(numbers), Question.text != "")
+    return {row.id: text_of(row.text, row.language) for row in await session.scalars(query)}
+
+
+async def _texts_of_answers(session: AsyncSession, keys: Sequence[int]) -> dict[int, Text]:
+    """What the expert of each of these first messages answered, altogether."""
+    first = (await session.scalars(select(Answer).where(Answer.id.in_(keys)))).all()
+    numbers = [row.question_id for row in first]
+    query = select(Answer).where(Answer.question_id.in_(numbers)).order_by(Answer.id)
+    rows = (await session.scalars(query)).all()
+    asked = await session.execute(
+        select(Question.id, Question.text).where(Question.id.in_(numbers))
+    )
+    texts = {each[0]: each[1] for each in asked.all()}
+    given: dict[tuple[int, str], list[Answer]] = {}
+    for row in rows:
+        given.setdefault((row.question_id, row.expert), []).append(row)
+    return {
+        row.id: joined(texts.get(row.question_id, ""), given[row.question_id, row.expert])
+        for row in first
+    }
 
 
 def _batches(numbers: set[int]) -> list[list[int]]:
