@@ -1,12 +1,13 @@
 """Routing in the conversation: who is asked, in which waves, why, and what is learned from it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.demo.person import Event
-from storage import answers, profiles, questions
+from storage import answers, profiles, questions, routing
 from storage.database import Database
 from tests.support.clock import Clock
 from tests.support.desk import ASKED, Desk, mentioned, open_desk
@@ -679,6 +680,25 @@ async def test_vectors_are_made_again_for_another_encoder(
         assert memory.questions_without_vector == set()
         assert memory.answers_without_vector == set()
         assert other.asked > 0
+
+
+async def test_what_is_erased_while_it_is_encoded_gets_no_vector(
+    desk: Desk, encoder: ScriptedEncoder
+) -> None:
+    await desk.ask()
+    await desk.house.rebuilt()
+    asked, encoder.pause = encoder.asked, 2.0
+    await desk.answer("Oui, l’aide Interreg de mars.")
+    async with asyncio.timeout(10):
+        while encoder.asked == asked:  # noqa: ASYNC110 - no event of its own
+            await asyncio.sleep(0.01)
+    async with desk.house.database.uow("test", desk.house.clock()) as uow:
+        [given] = await answers.of(uow.session, 1)
+    await desk.command(f"!erase {desk.house.user('anna')}")
+    await asyncio.sleep(encoder.pause)
+    async with desk.house.database.uow("test", desk.house.clock()) as uow:
+        assert await answers.of(uow.session, 1) == []
+        assert await routing.vector(uow.session, "answer", str(given.id), encoder.name) is None
 
 
 async def test_erasure_takes_vectors_answers_and_profiles_along(desk: Desk) -> None:
