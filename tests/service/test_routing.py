@@ -446,6 +446,11 @@ async def test_two_who_ask_the_same_get_the_same_answers(desk: Desk) -> None:
     ]
     assert [thread for thread, _ in got].count(second) == 2, "with what was answered before"
 
+    await desk.answer("Et sous l’autre carte.", number=2)
+    await desk.house.quiet()
+    answered = await desk.in_cluster("question.answer")
+    assert [thread_of(each) for each in answered[-2:]] == [first, second]
+
     await other.say(await desk.cluster(), "And in Tournai?", thread=second)
     [followup] = await desk.in_desk("question.followup")
     assert thread_of(followup) == card["event_id"]

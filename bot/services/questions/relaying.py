@@ -35,6 +35,7 @@ async def answered(
     uow: Uow, instance: Instance, question: Question, message: Message, lane: str
 ) -> bool:
     """An expert wrote to the asker. False when it is not for us to carry."""
+    question = await shared(uow, question)
     if not is_open(question):
         return False
     if not await turns.may_answer(uow, instance, question, message.sender):

@@ -68,19 +68,22 @@ async def known(uow: Uow, instance: Instance, question: Question) -> list[Known]
 async def _line(
     uow: Uow, instance: Instance, number: int, tr: Translator, viewer: str
 ) -> Piece | None:
-    """Q3 · what was asked · by whom answered, and when · how the answer begins."""
+    """Q3 · what was asked · by whom answered, and when · how the longest answer begins."""
     earlier = await questions.get(uow.session, number)
     given = await answers.of(uow.session, number)
-    if earlier is None or earlier.private or not given or not given[-1].text:
+    if earlier is None or earlier.private:
         return None
-    last = given[-1]
-    who = await keeping.giver(uow, instance, earlier, last.expert, tr)
+    # The last word is often a courtesy, or the name of a file.
+    telling = max(given, key=lambda each: len(each.text), default=None)
+    if telling is None or not telling.text:
+        return None
+    who = await keeping.giver(uow, instance, earlier, telling.expert, tr)
     facts = [
         await numbered(uow, instance, earlier, viewer),
         content.text(short(earlier.text)),
-        tr("{expert}, {ago}", expert=who, ago=tr.ago(uow.now - last.at)),
+        tr("{expert}, {ago}", expert=who, ago=tr.ago(uow.now - telling.at)),
     ]
-    return content.join("\n", [content.join(" · ", facts), f"“{short(last.text, 160)}”"])
+    return content.join("\n", [content.join(" · ", facts), f"“{short(telling.text, 160)}”"])
 
 
 async def judged(uow: Uow, question: Question, helped: bool) -> None:
