@@ -221,7 +221,12 @@ async def next_moment(session: AsyncSession, now: datetime) -> datetime | None:
 
 
 async def sent(session: AsyncSession, done: Sequence[Sent], now: datetime) -> None:
-    """Store the event ids, in the rows and in the links, and clear the contents."""
+    """Store the event ids, in the rows and in the links, and clear the contents.
+
+    The relay and the sync loop may do this with the same rows at once: in one order, or PostgreSQL
+    finds them waiting for each other.
+    """
+    done = sorted(done, key=lambda each: each.row_id)
     await session.execute(
         _SENT, [{"row": each.row_id, "event": each.event_id, "now": now} for each in done]
     )

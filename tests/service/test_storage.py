@@ -225,6 +225,22 @@ class TestOutbox:
         assert [row.event_id for row in kept[:20]] == [f"$sent{n}" for n in range(20)]
         assert {row.status for row in kept[20:]} == {"pending"}
 
+    async def test_the_relay_and_an_echo_mark_the_same_rows_at_once(
+        self, database: Database, clock: Clock
+    ) -> None:
+        async with database.uow("$event", clock()) as uow:
+            rows = [uow.outbox.send(ROOM, SAID, link=a_link(subject=n)) for n in range(500)]
+            await uow.commit()
+        done = [Sent(each.id, each.txn_id, f"$sent{each.id}") for each in rows]
+
+        async def mark(done: Sequence[Sent]) -> None:
+            async with database.uow("mark", clock()) as uow:
+                await outbox.sent(uow.session, done, clock())
+                await uow.commit()
+
+        await asyncio.gather(mark(done), mark(done[::-1]))
+        assert {each.status for each in await outbox_rows(database)} == {"sent"}
+
     async def test_an_echo_confirms(self, database: Database, clock: Clock) -> None:
         async with database.uow("$event", clock()) as uow:
             row = uow.outbox.send(ROOM, SAID, link=a_link())
