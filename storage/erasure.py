@@ -10,8 +10,10 @@ from storage.activity import LooseQuestion, SpokenDay
 from storage.answers import Answer, Consent
 from storage.audit import AuditRow
 from storage.calendar import CalendarEvent, Rsvp
+from storage.jobs import JobRun
 from storage.links import Link
 from storage.members import Member, Membership, RoleRow, profile
+from storage.outbox import OutboxRow, direct
 from storage.profiles import Profile, exported
 from storage.questions import Offer, Question
 from storage.rooms import DIRECT, ProvisionRequest, Room
@@ -62,7 +64,7 @@ async def forget(session: AsyncSession, user_id: str) -> None:
         (Profile, Profile.user_id),
     ):
         await session.execute(delete(table).where(column == user_id))
-    await session.execute(delete(Room).where(Room.kind == DIRECT, Room.key == user_id))
+    await _forget_direct_room(session, user_id)
     await session.execute(
         update(Question).where(Question.asker == user_id).values(asker=ERASED, text="")
     )
@@ -80,7 +82,29 @@ async def forget(session: AsyncSession, user_id: str) -> None:
         update(Offer).where(Offer.referred_by == user_id).values(referred_by=ERASED)
     )
     await _forget_mentions(session, user_id)
+    await _forget_places(session, user_id)
     await session.execute(update(Link).where(Link.author == user_id).values(author=None, data=None))
+
+
+async def _forget_direct_room(session: AsyncSession, user_id: str) -> None:
+    """What is still to be said or redacted there goes to the room as it is: its name is theirs,
+    and by that name a new one would be made for them."""
+    named = (Room.kind == DIRECT, Room.key == user_id)
+    room_id = await session.scalar(select(Room.room_id).where(*named))
+    waiting = OutboxRow.lane == direct(user_id)
+    if room_id is None:
+        await session.execute(delete(OutboxRow).where(waiting))
+    else:
+        await session.execute(update(OutboxRow).where(waiting).values(lane=room_id))
+    await session.execute(delete(Room).where(*named))
+
+
+async def _forget_places(session: AsyncSession, user_id: str) -> None:
+    """Conversations in their direct room, and what was done for them once."""
+    lane = direct(user_id)
+    await session.execute(delete(Link).where(Link.lane == lane))
+    await session.execute(update(Question).where(Question.lane == lane).values(lane=direct(ERASED)))
+    await session.execute(delete(JobRun).where(JobRun.slot.contains(user_id, autoescape=True)))
 
 
 async def _forget_mentions(session: AsyncSession, user_id: str) -> None:

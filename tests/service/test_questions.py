@@ -341,6 +341,24 @@ async def test_what_is_added_before_anybody_has_it_is_edited_and_deleted(funding
     assert "dix personnes" not in body
 
 
+async def test_erasure_leaves_no_trace_of_a_private_conversation(funding: Desk) -> None:
+    house, member = funding.house, funding.member
+    room = await member.accept(await member.wait_for_invite())
+    await member.say(room, f"ask --private --desk funding {ASKED}")
+    await house.quiet()
+    [proposed] = await house.said(room, "question.whom")
+    await member.react(room, proposed["event_id"], "1️⃣")
+    anna = funding.people["anna"]
+    alone = await anna.accept(await anna.wait_for_invite())
+    [offer] = await house.said(alone, "question.offer")
+    await anna.say(alone, "Oui, l’appel de mars.", thread=offer["event_id"])
+    await member.say(room, "Et pour Courtrai ?")
+    await house.quiet()
+    for person in (member, anna):
+        await funding.command(f"!erase {person.user_id}")
+        assert await house.traces(person.user_id) == []
+
+
 async def test_a_private_question_is_read_by_whom_its_asker_names(funding: Desk) -> None:
     house, member = funding.house, funding.member
     room = await member.accept(await member.wait_for_invite())
