@@ -100,6 +100,18 @@ async def suggested(session: AsyncSession, number: int) -> Sequence[Suggestion]:
     return (await session.scalars(query.order_by(Suggestion.likeness.desc()))).all()
 
 
+async def shown_with(session: AsyncSession, known: int) -> Sequence[int]:
+    """The questions whose askers were shown what ``known`` was answered."""
+    query = select(Suggestion.question_id).where(Suggestion.known_id == known)
+    return (await session.scalars(query)).all()
+
+
+async def answered_by(session: AsyncSession, expert: str) -> Sequence[int]:
+    """The questions they have answered."""
+    query = select(Answer.question_id).where(Answer.expert == expert).distinct()
+    return (await session.scalars(query)).all()
+
+
 async def consents(session: AsyncSession, number: int) -> Sequence[Consent]:
     query = select(Consent).where(Consent.question_id == number).order_by(Consent.user_id)
     return (await session.scalars(query)).all()

@@ -10,10 +10,11 @@ from bot.services.instance import Instance
 from bot.services.members import name, tr_for
 from bot.services.questions import turns, withdrawing
 from bot.services.questions.common import desk_name
+from bot.services.questions.suggesting import unsay
 from bot.services.routing import loading
 from bot.services.speech import say
 from config.locales import N_, Translator
-from storage import audit, erasure, members, outbox, questions, rooms
+from storage import answers, audit, erasure, members, outbox, questions, rooms
 from storage.database import Uow
 from storage.members import RoleRow
 
@@ -146,6 +147,8 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
         await withdrawing.withdrawn(uow, instance, question)
     for link in await erasure.copies_of(uow.session, user_id):
         uow.outbox.redact(link.lane, link.event_id)
+    for number in await answers.answered_by(uow.session, user_id):
+        await unsay(uow, number)
     await uow.session.flush()
     await loading.forget(uow, instance.router, user_id, [each.id for each in asked])
     await erasure.forget(uow.session, user_id)

@@ -706,6 +706,29 @@ async def test_what_is_erased_while_it_is_encoded_gets_no_vector(
         assert await routing.vector(uow.session, "answer", str(given.id), encoder.name) is None
 
 
+async def test_what_others_were_shown_goes_with_what_it_quotes(desk: Desk) -> None:
+    await desk.ask()
+    given = await desk.answer("Oui, l’aide Interreg de mars, au SECRETLAB.")
+    await desk.house.rebuilt()
+    await desk.ask("!demander Quelle aide Interreg, au fait ?")
+    [shown] = await desk.in_cluster("question.known")
+    assert "SECRETLAB" in shown["content"]["body"]
+    await desk.people["anna"].redact(await desk.room(), given)
+    await desk.house.quiet()
+    assert await desk.in_cluster("question.known") == []
+
+
+async def test_an_answer_forgets_the_words_of_a_question_that_is_taken_back(desk: Desk) -> None:
+    asked = await desk.ask()
+    await desk.answer("Oui, l’appel de mars.")
+    await desk.house.rebuilt()
+    memory = desk.house.instance.router.memory
+    assert memory.answers.likeness("Interreg", "fr", None)
+    await desk.member.redact(await desk.cluster(), asked)
+    await desk.house.rebuilt()
+    assert not memory.answers.likeness("Interreg", "fr", None)
+
+
 async def test_erasure_takes_vectors_answers_and_profiles_along(desk: Desk) -> None:
     await desk.command(
         '!expert me --topics "Interreg" --about "Beaucoup."', by="anna", room="funding"

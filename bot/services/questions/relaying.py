@@ -16,6 +16,7 @@ from bot.services.members import name, pill, tr_for
 from bot.services.questions import offers, turns, wording
 from bot.services.questions.common import asker_shown, card, claimed_by, is_open, patience
 from bot.services.questions.merging import shared, sharing
+from bot.services.questions.suggesting import unsay
 from bot.services.routing.loading import drop_answer, keep_answer
 from bot.services.sanitise import people_html
 from bot.services.speech import linked, remember
@@ -212,6 +213,7 @@ async def _reworded(uow: Uow, instance: Instance, message: Message) -> None:
     answer = await answers.by_event(uow.session, message.edits)
     if answer is not None and answer.text:
         answer.text = message.body[:KEPT]
+        await unsay(uow, answer.question_id)
         await keep_answer(uow, instance.router, answer)
 
 
@@ -221,6 +223,7 @@ async def redacted(uow: Uow, instance: Instance, target: str) -> bool:
     answer = await answers.by_event(uow.session, target)
     if answer is not None:
         await drop_answer(uow, instance.router, answer)
+        await unsay(uow, answer.question_id)
     for link in await links.copies(uow.session, target):
         if link.role in ("question.answer", "question.followup"):
             uow.outbox.redact(link.lane, link.event_id)

@@ -18,7 +18,7 @@ from bot.services.routing.loading import stored_meaning
 from bot.services.routing.router import text_of
 from bot.services.speech import linked, say
 from config.locales import Translator
-from storage import answers, questions
+from storage import answers, links, questions
 from storage.answers import Suggestion
 from storage.database import Uow
 from storage.questions import Question
@@ -57,6 +57,15 @@ async def suggest(uow: Uow, instance: Instance, question: Question) -> None:
         known=[each.number for each in found],
     )
     uow.outbox.react(question.lane, sent.ref, HELPED)
+
+
+async def unsay(uow: Uow, known: int) -> None:
+    """The question ``known``, or its answer, is not any more what was shown to others: what they
+    were shown goes."""
+    for number in await answers.shown_with(uow.session, known):
+        for link in await links.of(uow.session, number, "question.known"):
+            uow.outbox.redact(link.lane, link.event_id)
+            await uow.session.delete(link)
 
 
 async def known(uow: Uow, instance: Instance, question: Question) -> list[Known]:

@@ -11,8 +11,9 @@ from bot.services.instance import Instance
 from bot.services.questions.cards import refresh_acknowledgement
 from bot.services.questions.closing import shut
 from bot.services.questions.common import is_open
+from bot.services.questions.suggesting import unsay
 from bot.services.questions.wording import forget_added
-from bot.services.routing.loading import QUESTION
+from bot.services.routing.loading import QUESTION, forget_asked
 from storage import links, questions, rooms, routing
 from storage.database import Uow
 from storage.questions import Question
@@ -44,6 +45,8 @@ async def take_back(uow: Uow, instance: Instance, question: Question) -> None:
         uow.outbox.redact(link.lane, link.event_id)
     question.text = ""
     await forget_added(uow, question)
+    await unsay(uow, question.id)
+    await forget_asked(uow, instance.router, question.id)
     await routing.forget_vectors(uow.session, QUESTION, [str(question.id)])
     uow.then(partial(instance.router.memory.drop, question.id))
 

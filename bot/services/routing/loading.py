@@ -169,6 +169,14 @@ async def keep_answer(uow: Uow, router: Router, row: Answer) -> None:
     uow.then(router.wake)
 
 
+async def forget_asked(uow: Uow, router: Router, number: int) -> None:
+    """A question was taken back: its answers are known by their own words alone."""
+    given = await answers.of(uow.session, number)
+    await routing.forget_vectors(uow.session, ANSWER, [str(each.id) for each in given])
+    for first in {each.expert: each for each in reversed(given)}.values():
+        await keep_answer(uow, router, first)
+
+
 async def drop_answer(uow: Uow, router: Router, row: Answer) -> None:
     """An answer was taken back."""
     await answers.forget(uow.session, row.event_id)
