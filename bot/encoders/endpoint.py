@@ -30,7 +30,7 @@ _WORD = "network"
 class EndpointEncoder:
     def __init__(self, base: str, model: str, key: str | None = None) -> None:
         """``base`` as for OpenAI's client, such as https://api.example.org/v1."""
-        self._address = base.rstrip("/") + "/embeddings"
+        self._address = base.rstrip("/").removesuffix("/embeddings") + "/embeddings"
         self._model = model
         self._key = key
         # Two endpoints may serve different models by one name; the address itself may be private.

@@ -676,6 +676,7 @@ async def test_vectors_are_made_again_for_another_encoder(
 ) -> None:
     await desk.ask()
     await desk.answer()
+    await desk.command("!route Q1 expertise", by="carla", room="funding")
     await desk.house.rebuilt()
     other = ScriptedEncoder("scripted/2")
     async with open_house(database, clock, encoder=other, matrix=desk.house.matrix) as again:
@@ -684,6 +685,9 @@ async def test_vectors_are_made_again_for_another_encoder(
         memory = again.instance.router.memory
         assert memory.questions_without_vector == set()
         assert memory.answers_without_vector == set()
+        assert {number: each.desk for number, each in memory.corrections.items()} == {
+            1: "expertise"
+        }
         assert other.asked > 0
 
 

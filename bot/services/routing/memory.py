@@ -56,6 +56,8 @@ class Memory:
         self.past: dict[int, Past] = {}
         self.declared: dict[str, Declared] = {}
         self.corrections: dict[int, Correction] = {}
+        """Of the questions whose desk a person told, those that have a vector."""
+        self._desks: dict[int, str] = {}
         self.questions_without_vector: set[int] = set()
         self.answers_without_vector: set[int] = set()
         self._answered_by: dict[str, set[int]] = {}
@@ -74,6 +76,8 @@ class Memory:
     def put_question(self, number: int, text: Text, vector: Vector | None) -> None:
         self.questions.put(number, text.words, text.language, vector)
         _mark(self.questions_without_vector, number, vector)
+        if desk := self._desks.get(number):
+            self.corrected(number, desk, vector)
 
     def put_answer(self, key: int, text: Text, vector: Vector | None) -> None:
         self.answers.put(key, text.words, text.language, vector)
@@ -83,6 +87,7 @@ class Memory:
         """A question was taken back, or its asker erased: nothing of it is found any more."""
         self.questions.drop(number)
         self.questions_without_vector.discard(number)
+        self._desks.pop(number, None)
         self.corrections.pop(number, None)
         if past := self.past.get(number):
             past.public = False
@@ -116,8 +121,11 @@ class Memory:
 
     def corrected(self, number: int, desk: str, vector: Vector | None) -> None:
         """A person said which desk this question belongs to."""
+        self._desks[number] = desk
         if vector is not None:
             self.corrections[number] = Correction(desk, vector)
+        else:
+            self.corrections.pop(number, None)
 
     def declares(self, expert: str, declared: Declared | None) -> None:
         if declared is None:
