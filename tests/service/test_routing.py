@@ -211,6 +211,8 @@ async def test_who_does_not_choose_leaves_it_to_the_coordinator(desk: Desk) -> N
     assert len(await desk.house.said(room, "question.card")) == 1
     [called] = await desk.house.said(room, "question.escalation")
     assert names([called]) == ["carla"]
+    [told] = await desk.in_cluster("question.escalation")
+    assert "Aucun desk n’a été choisi" in told["content"]["body"]
 
 
 async def test_what_is_added_before_the_desk_is_chosen_is_not_lost(desk: Desk) -> None:

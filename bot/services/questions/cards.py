@@ -59,7 +59,7 @@ async def acknowledgement(uow: Uow, instance: Instance, question: Question) -> P
     number = content.bold(label(question.id))
     if taken_by:
         who = tr.listing([await name(uow, each) for each in taken_by])
-        first = tr("🙋 {number} · {desk}: {expert} is on it.", number=number, desk=desk, expert=who)
+        first = tr("🙋 {number} · {desk}: taken by {expert}.", number=number, desk=desk, expert=who)
     else:
         first = tr(
             "🙋 {number} is with the {desk}. I’ll bring the answer here.", number=number, desk=desk

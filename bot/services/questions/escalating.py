@@ -118,10 +118,17 @@ async def tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
     if question.step == Step.COORDINATOR and question.private:
         sentence = N_("⏳ {number}: I’ve asked the desk’s coordinator to name an expert.")
     elif question.step == Step.COORDINATOR and question.first_offer_at is None:
-        sentence = N_(
-            "⏳ No expert can be asked about {number} right now, so I’ve called the desk’s "
-            "coordinator."
-        )
+        choice = question.choice or {}
+        if choice.get("runner_up") and not choice.get("sure", True):
+            sentence = N_(
+                "⏳ No desk was chosen for {number}, so I’ve asked the coordinator of the likelier "
+                "one."
+            )
+        else:
+            sentence = N_(
+                "⏳ No expert can be asked about {number} right now, so I’ve called the desk’s "
+                "coordinator."
+            )
     _to_asker(uow, question, tr(sentence, number=number), question.step)
 
 
