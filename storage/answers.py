@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.base import Base
-from storage.questions import Question
 
 
 class Answer(Base):
@@ -69,26 +68,6 @@ async def of(session: AsyncSession, number: int) -> Sequence[Answer]:
 
 async def by_event(session: AsyncSession, event_id: str) -> Answer | None:
     return await session.scalar(select(Answer).where(Answer.event_id == event_id))
-
-
-async def all_of(session: AsyncSession, numbers: Sequence[int]) -> Sequence[Answer]:
-    query = select(Answer).where(Answer.question_id.in_(numbers)).order_by(Answer.id)
-    return (await session.scalars(query)).all()
-
-
-async def first_by_each(
-    session: AsyncSession,
-) -> Sequence[tuple[int, str, datetime, bool | None]]:
-    """Question, expert, when they first answered it, and whether it helped, oldest first."""
-    query = (
-        select(Answer.question_id, Answer.expert, Answer.at, Question.helped)
-        .join(Question, Question.id == Answer.question_id)
-        .order_by(Answer.id)
-    )
-    seen: dict[tuple[int, str], tuple[int, str, datetime, bool | None]] = {}
-    for number, expert, at, helped in (await session.execute(query)).all():
-        seen.setdefault((number, expert), (number, expert, at, helped))
-    return list(seen.values())
 
 
 async def forget(session: AsyncSession, event_id: str) -> None:

@@ -115,9 +115,16 @@ async def open_load(session: AsyncSession) -> dict[str, int]:
     return {each[0]: each[1] for each in (await session.execute(query)).all()}
 
 
-async def last_offers(session: AsyncSession) -> dict[str, datetime]:
-    query = select(Offer.expert, func.max(Offer.offered_at)).group_by(Offer.expert)
-    return {each[0]: each[1] for each in (await session.execute(query)).all()}
+async def asked_ever(
+    session: AsyncSession, experts: Sequence[str]
+) -> dict[str, tuple[int, datetime]]:
+    """For each of these who was asked at all: how often, and when the last time."""
+    query = (
+        select(Offer.expert, func.count(), func.max(Offer.offered_at))
+        .where(Offer.expert.in_(experts))
+        .group_by(Offer.expert)
+    )
+    return {each[0]: (each[1], each[2]) for each in (await session.execute(query)).all()}
 
 
 async def asked_since(session: AsyncSession, since: datetime) -> dict[str, list[datetime]]:
@@ -127,11 +134,6 @@ async def asked_since(session: AsyncSession, since: datetime) -> dict[str, list[
     for expert, at in (await session.execute(query.order_by(Offer.id))).all():
         moments.setdefault(expert, []).append(at)
     return moments
-
-
-async def asked_ever(session: AsyncSession) -> dict[str, int]:
-    query = select(Offer.expert, func.count()).group_by(Offer.expert)
-    return {each[0]: each[1] for each in (await session.execute(query)).all()}
 
 
 async def asked_among_last(session: AsyncSession, desk: str, last: int) -> dict[str, int]:

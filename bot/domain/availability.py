@@ -7,7 +7,6 @@ themselves wins over the desk's hours; what they have not said is the desk's.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from bot.domain.hours import Calendar, Holidays, WorkingHours
 
@@ -23,18 +22,16 @@ class Own:
     """
 
     hours: WorkingHours | None = None
-    zone: ZoneInfo | None = None
     holidays: Holidays | None = None
     ceiling: int | None = None
     is_away: bool = False
     away_until: datetime | None = None
 
     def calendar(self, desk: Calendar) -> Calendar:
-        """The desk's, where the expert has none of their own. In a zone of their own they keep the
-        desk's hours by their own clock."""
+        """The desk's, where the expert has none of their own."""
         return Calendar(
             self.hours or desk.hours,
-            self.zone or desk.zone,
+            desk.zone,
             desk.holidays if self.holidays is None else self.holidays,
         )
 

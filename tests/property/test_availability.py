@@ -23,7 +23,6 @@ desks = st.builds(Calendar, schedules, zones, days_off)
 owns = st.builds(
     Own,
     hours=st.none() | schedules,
-    zone=st.none() | zones,
     holidays=st.none() | days_off,
     ceiling=st.none() | st.integers(0, 4),
     is_away=st.booleans(),
@@ -44,7 +43,7 @@ def test_when_they_are_available_they_may_be_asked(
     if moment is None:
         assert own.ceiling == 0 or (own.is_away and own.away_until is None)
         return
-    local = moment.astimezone(own.zone or desk.zone)
+    local = moment.astimezone(desk.zone)
     hours = own.hours or desk.hours
     assert local.date() not in (desk.holidays if own.holidays is None else own.holidays)
     assert local.isoweekday() in hours.days

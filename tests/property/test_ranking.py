@@ -30,7 +30,6 @@ CANDIDATES = st.builds(
     recent_asks=st.integers(0, 20),
     asks=st.integers(0, 50),
     not_my_field=SHARES,
-    referred=st.booleans(),
     last_offer_at=st.none() | DAYS.map(lambda age: NOW - age),
 )
 POOLS = st.lists(CANDIDATES, max_size=12, unique_by=lambda each: each.user_id)

@@ -529,6 +529,20 @@ async def test_one_of_two_who_took_it_passes_and_nobody_else_is_asked(desk: Desk
     assert "carla" not in await desk.offers()
 
 
+async def test_an_offer_says_what_speaks_for_the_expert_and_why_says_all(desk: Desk) -> None:
+    await desk.member.say(await desk.cluster(), "!ask Which Interreg grant is there for a pilot?")
+    await desk.house.quiet()
+    [(asked, made)] = (await desk.offers()).items()
+    assert "other_language" in {each["reason"] for each in made.reasons}
+    [offer] = await desk.in_desk("question.offer")
+    assert names([offer]) == [asked]
+    told = ("does not answer in", "ne répond pas en", "antwoordt niet in")
+    assert not any(each in offer["content"]["body"] for each in told)
+    await desk.command("!why Q1", by="carla", room="funding")
+    why = (await desk.in_desk("reply"))[-1]["content"]["body"]
+    assert any(each in why for each in told)
+
+
 async def test_nobody_is_named_a_second_time(desk: Desk) -> None:
     await desk.ask()
     await desk.command(f"!pass Q1 {desk.house.user('bram')}", by="anna", room="funding")

@@ -1,4 +1,4 @@
-"""Three experts of one desk: in Lille, in Kortrijk, and in London."""
+"""Two experts of one desk: in Lille and in Kortrijk."""
 
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
@@ -11,9 +11,8 @@ from bot.services.holidays import public_holidays
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 DESK = Calendar(WorkingHours(frozenset(range(1, 6)), time(9), time(17)), BRUSSELS)
-LILLE = Own(zone=ZoneInfo("Europe/Paris"), holidays=public_holidays("FR"))
+LILLE = Own(holidays=public_holidays("FR"))
 KORTRIJK = Own(holidays=public_holidays("BE"))
-LONDON = Own(zone=ZoneInfo("Europe/London"), holidays=public_holidays("GB"))
 
 
 def at(text: str) -> datetime:
@@ -27,7 +26,6 @@ def at(text: str) -> datetime:
         (LILLE, "2027-07-13 17:00", "2027-07-15 09:00"),
         (KORTRIJK, "2027-07-14 10:00", "2027-07-14 10:00"),
         (KORTRIJK, "2027-07-20 18:00", "2027-07-22 09:00"),
-        (LONDON, "2027-07-14 09:30", "2027-07-14 10:00"),
         (Own(), "2027-07-14 10:00", "2027-07-14 10:00"),
         (
             Own(is_away=True, away_until=at("2027-07-24 12:00")),

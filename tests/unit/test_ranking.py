@@ -85,7 +85,6 @@ def test_what_speaks_against_somebody_puts_them_behind(worse: Candidate) -> None
     "better",
     [
         Candidate("a", answers(0.5, 3), clusters=frozenset({"materials"})),
-        Candidate("a", answers(0.5, 3), referred=True),
         Candidate("a", answers(0.5, 3), profile=0.5),
     ],
 )
@@ -132,12 +131,10 @@ def test_all_that_speaks_for_somebody_is_said() -> None:
             recent_asks=7,
             asks=9,
             not_my_field=0.5,
-            referred=True,
             last_offer_at=NOW - 20 * DAY,
         )
     )
     assert found == (
-        Reason(Why.REFERRED),
         Reason(Why.ACTIVE, "1"),
         Reason(Why.PROFILE, "61"),
         Reason(Why.LANGUAGE, "nl"),

@@ -50,7 +50,6 @@ OPEN_QUESTION = -0.4
 """For each."""
 RECENT_ASK = -0.35
 """For each of the desk's last 20 questions that they were asked."""
-REFERRED = 1.5
 NOT_THEIR_FIELD = -3.0
 """At likeness 1 to a question they passed as not their field, in proportion below."""
 
@@ -88,7 +87,7 @@ class Candidate:
     ``profile`` is the likeness (0 to 1) of the question and what they declared. ``open_load``
     counts the questions they have an offer for or have taken, ``recent_asks`` those of the desk's
     last 20 that they were asked, ``asks`` all ever. ``not_my_field`` is the likeness to the most
-    alike question they passed as not their field. ``referred``: somebody who passed named them.
+    alike question they passed as not their field.
     """
 
     user_id: str
@@ -100,7 +99,6 @@ class Candidate:
     recent_asks: int = 0
     asks: int = 0
     not_my_field: float = 0.0
-    referred: bool = False
     last_offer_at: datetime | None = None
 
 
@@ -116,7 +114,6 @@ class Why(StrEnum):
     OFTEN_ASKED = "often_asked"
     RESTED = "rested"
     NEWCOMER = "newcomer"
-    REFERRED = "referred"
     NOT_MY_FIELD = "not_my_field"
     EXPLORED = "explored"
 
@@ -153,7 +150,6 @@ FORMULA: Mapping[str, float] = {
     "cluster": 1.0,
     "load": 1.0,
     "asked": 1.0,
-    "referred": 1.0,
     "field": 1.0,
 }
 """The parts, and what each weighs as long as nothing better was learned."""
@@ -231,7 +227,6 @@ def parts(question: QuestionFacts, candidate: Candidate, half_life: timedelta) -
         "cluster": SAME_CLUSTER * (question.cluster in candidate.clusters),
         "load": OPEN_QUESTION * candidate.open_load,
         "asked": RECENT_ASK * candidate.recent_asks,
-        "referred": REFERRED * candidate.referred,
         "field": NOT_THEIR_FIELD * candidate.not_my_field,
     }
 
@@ -285,8 +280,6 @@ def _language(spoken: str, languages: frozenset[str]) -> float:
 
 def _reasons(question: QuestionFacts, candidate: Candidate, now: datetime) -> Iterator[Reason]:
     """Those that matter, the weightiest first."""
-    if candidate.referred:
-        yield Reason(Why.REFERRED)
     yield from _answers(candidate)
     if candidate.profile >= FITTING:
         yield Reason(Why.PROFILE, str(round(100 * candidate.profile)))

@@ -16,6 +16,7 @@ from bot.services.questions.common import (
     desk_names,
     desk_room,
     label,
+    to_asker,
 )
 from bot.services.speech import edit, linked, say
 from config.locales import N_, Translator
@@ -29,14 +30,12 @@ CHOICES = ("1️⃣", "2️⃣")
 
 async def acknowledge(uow: Uow, instance: Instance, question: Question) -> None:
     link = linked(uow, "question.ack", question.id)
-    row = say(
+    row = to_asker(
         uow,
-        question.lane,
+        question,
         await acknowledgement(uow, instance, question),
         "question.ack",
-        thread=question.root or None,
         link=link,
-        question=question.id,
         desk=question.desk,
     )
     if not question.root:

@@ -12,10 +12,9 @@ from bot.services.instance import Instance
 from bot.services.members import name, tr_for
 from bot.services.questions import experts, turns
 from bot.services.questions.cards import choices, refresh_cards
-from bot.services.questions.common import calendar, label
-from bot.services.speech import linked, say
+from bot.services.questions.common import calendar, label, to_asker
+from bot.services.speech import linked
 from config.locales import Translator
-from storage import links
 from storage.database import Uow
 from storage.links import Link
 from storage.questions import Question
@@ -96,7 +95,7 @@ async def ask_whom(uow: Uow, instance: Instance, question: Question) -> bool:
 
 
 async def _proposal(uow: Uow, instance: Instance, ranked: Ranked, tr: Translator) -> Piece:
-    reasons = experts.reasons_of(ranked)[:2]
+    reasons = experts.spoken_for(experts.reasons_of(ranked))[:2]
     texts = await experts.reason_texts(uow, instance, reasons, tr)
     who = await name(uow, ranked.user_id)
     return tr("{who}: {what}", who=who, what=content.join(" · ", texts)) if texts else who
@@ -120,30 +119,9 @@ def _signed(named: Sequence[str | Piece]) -> Piece:
 
 def _ask(uow: Uow, question: Question, piece: Piece, role: str, keys: list[str]) -> None:
     link = linked(uow, role, question.id, author=question.asker, data={"keys": keys})
-    row = say(
-        uow,
-        question.lane,
-        piece,
-        role,
-        thread=question.root or None,
-        link=link,
-        question=question.id,
-    )
-    for sign in SIGNS[: len(keys)]:
-        uow.outbox.react(question.lane, row.ref, sign)
+    to_asker(uow, question, piece, role, signs=SIGNS[: len(keys)], link=link)
 
 
 def _choice(link: Link, sign: str) -> str | None:
     keys = (link.data or {}).get("keys", [])
     return dict(zip(SIGNS, keys, strict=False)).get(sign)
-
-
-async def language_corrected(
-    uow: Uow, instance: Instance, question: Question, language: str
-) -> None:
-    question.language = language
-    await refresh_cards(uow, instance, question)
-
-
-async def newest(uow: Uow, question: Question, role: str) -> Link | None:
-    return await links.latest(uow.session, question.id, role)

@@ -15,6 +15,7 @@ from bot.services.questions.common import (
     label,
     names,
     patience,
+    to_asker,
 )
 from bot.services.questions.merging import sharing, unmerge
 from bot.services.questions.suggesting import judged, remember_helped
@@ -144,14 +145,12 @@ async def _tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
         days=tr.duration(within),
         command=instance.typed(f"{tr.plain('reopen')} {number}"),
     )
-    say(
+    to_asker(
         uow,
-        question.lane,
+        question,
         piece,
         "question.closed",
-        thread=question.root,
         link=linked(uow, "question.closed", question.id),
-        question=question.id,
         status=question.closed_as,
     )
 
@@ -250,18 +249,15 @@ async def _ask_helped(uow: Uow, instance: Instance, question: Question) -> None:
         number=label(question.id),
     )
     link = linked(uow, "question.helped", question.id)
-    row = say(
+    to_asker(
         uow,
-        question.lane,
+        question,
         piece,
         "question.helped",
-        thread=question.root,
+        signs=(HELPED, NOT_YET),
         rings=True,
         link=link,
-        question=question.id,
     )
-    uow.outbox.react(question.lane, row.ref, HELPED)
-    uow.outbox.react(question.lane, row.ref, NOT_YET)
 
 
 async def not_helped(uow: Uow, instance: Instance, question: Question) -> None:
@@ -288,13 +284,11 @@ async def not_helped(uow: Uow, instance: Instance, question: Question) -> None:
         step="not-helped",
     )
     tr = await tr_for(uow, instance, question.asker)
-    say(
+    to_asker(
         uow,
-        question.lane,
+        question,
         tr("I’ll keep looking for an answer to {number}.", number=label(question.id)),
         "question.escalation",
-        thread=question.root,
-        question=question.id,
         step="not-helped",
     )
     await turns.advance(uow, instance, question)

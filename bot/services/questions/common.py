@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from bot.domain.content import Piece
 from bot.domain.errors import UserError
@@ -11,11 +12,13 @@ from bot.domain.roles import Role
 from bot.services.holidays import public_holidays
 from bot.services.instance import Instance
 from bot.services.members import name
+from bot.services.speech import say
 from config import network
 from config.locales import N_, Translator
 from storage import links, members, questions, rooms
 from storage.database import Uow
 from storage.links import Link
+from storage.outbox import OutboxRow
 from storage.questions import OPEN_STATUSES, Question
 
 EXCERPT = 80
@@ -37,6 +40,34 @@ def excerpt(question: Question) -> str:
 def short(text: str, most: int = EXCERPT) -> str:
     words = " ".join(text.split())
     return words if len(words) <= most else words[: most - 1].rstrip() + "…"
+
+
+def to_asker(
+    uow: Uow,
+    question: Question,
+    piece: Piece,
+    kind: str,
+    *,
+    signs: Sequence[str] = (),
+    rings: bool = False,
+    link: Link | None = None,
+    **fields: Any,
+) -> OutboxRow:
+    """Say it in the asker's thread, with ``signs`` to react with."""
+    row = say(
+        uow,
+        question.lane,
+        piece,
+        kind,
+        thread=question.root or None,
+        rings=rings,
+        link=link,
+        question=question.id,
+        **fields,
+    )
+    for sign in signs:
+        uow.outbox.react(question.lane, row.ref, sign)
+    return row
 
 
 async def existing(uow: Uow, instance: Instance, number: int) -> Question:

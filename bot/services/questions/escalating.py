@@ -10,7 +10,7 @@ from bot.domain.questions import Because, OfferState, Step
 from bot.services import control
 from bot.services.instance import Instance
 from bot.services.members import name, pill, tr_for
-from bot.services.questions.common import card, desk_name, label
+from bot.services.questions.common import card, desk_name, label, to_asker
 from bot.services.speech import linked, say
 from config.locales import N_, Translator
 from storage import questions
@@ -129,7 +129,13 @@ async def tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
                 "⏳ No expert can be asked about {number} right now, so I’ve called the desk’s "
                 "coordinator."
             )
-    _to_asker(uow, question, tr(sentence, number=number), question.step)
+    to_asker(
+        uow,
+        question,
+        tr(sentence, number=number),
+        "question.escalation",
+        step=question.step,
+    )
 
 
 async def tell_opening(uow: Uow, instance: Instance, question: Question, opening: datetime) -> None:
@@ -140,19 +146,7 @@ async def tell_opening(uow: Uow, instance: Instance, question: Question, opening
         desk=desk_name(instance, question.desk, tr.language),
         when=tr.when(opening, instance.zone, uow.now),
     )
-    _to_asker(uow, question, piece, Step.OPENING)
-
-
-def _to_asker(uow: Uow, question: Question, piece: Piece, step: str) -> None:
-    say(
-        uow,
-        question.lane,
-        piece,
-        "question.escalation",
-        thread=question.root,
-        question=question.id,
-        step=step,
-    )
+    to_asker(uow, question, piece, "question.escalation", step=Step.OPENING)
 
 
 async def tell_admins(uow: Uow, instance: Instance, question: Question) -> None:

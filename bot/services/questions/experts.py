@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from bot.domain import content
@@ -28,8 +28,11 @@ from storage.questions import Question
 WEEK = timedelta(days=7)
 EVER = WorkingHours(frozenset(range(1, 8)), time.min, time.max)
 """Where a network has no quiet hours."""
+NEVER: tuple[int, datetime | None] = (0, None)
+"""Asked how often, and when the last time."""
 RECENT = 20
 """The desk's newest questions, among which an expert's share is looked at."""
+AGAINST = frozenset({Why.OTHER_LANGUAGE, Why.LOAD, Why.OFTEN_ASKED, Why.NOT_MY_FIELD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,7 @@ async def _candidates(
     of_questions = memory.questions.likeness(text.words, text.language, meant)
     fits = memory.fits(text, meant)
     load = await questions.open_load(uow.session)
-    last = await questions.last_offers(uow.session)
-    ever = await questions.asked_ever(uow.session)
+    ever = await questions.asked_ever(uow.session, [row.user_id for row in rows])
     recent = await questions.asked_among_last(uow.session, question.desk, RECENT)
     return [
         Candidate(
@@ -141,9 +143,9 @@ async def _candidates(
             languages=await _languages(uow, row),
             open_load=load.get(row.user_id, 0),
             recent_asks=recent.get(row.user_id, 0),
-            asks=ever.get(row.user_id, 0),
+            asks=ever.get(row.user_id, NEVER)[0],
             not_my_field=memory.not_their_field(row.user_id, of_questions),
-            last_offer_at=last.get(row.user_id),
+            last_offer_at=ever.get(row.user_id, NEVER)[1],
         )
         for row in rows
     ]
@@ -160,6 +162,11 @@ async def _languages(uow: Uow, row: RoleRow) -> frozenset[str]:
 
 def reasons_of(ranked: Ranked) -> list[dict[str, Any]]:
     return [{"reason": each.why.value, "value": each.value} for each in ranked.reasons]
+
+
+def spoken_for(reasons: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What speaks for somebody: why they are asked, when they are."""
+    return [each for each in reasons if each.get("reason") not in AGAINST]
 
 
 async def reason_texts(
@@ -179,7 +186,9 @@ async def _reason_text(
             )
         case Why.LAST_ANSWER:
             days = timedelta(days=int(value))
-            return tr("most recently {ago}", ago=tr.ago(days)) if days else tr("even today")
+            return (
+                tr("most recently {ago}", ago=tr.ago(days)) if days else tr("most recently today")
+            )
         case Why.ACTIVE:
             return tr.plural(
                 "gave {n} answer in the last 30 days",
@@ -206,7 +215,7 @@ async def _reason_text(
             return tr("is new here")
         case Why.EXPLORED:
             return tr("deserves a chance as well")
-        case Why.REFERRED:
+        case "referred":
             return tr("was recommended by a colleague")
         case Why.NOT_MY_FIELD:
             return tr("passed on something similar")

@@ -12,7 +12,7 @@ from bot.domain.questions import OfferState, Status, Step
 from bot.services.instance import Instance
 from bot.services.members import name, tr_for
 from bot.services.questions import offers, turns
-from bot.services.questions.common import asker_shown, card, label
+from bot.services.questions.common import asker_shown, card, label, to_asker
 from bot.services.routing.loading import keep_meaning
 from bot.services.speech import linked, say
 from config.locales import N_
@@ -99,14 +99,12 @@ async def _tell_asker(uow: Uow, instance: Instance, question: Question, into: Qu
         "🔗 Somebody has asked the same question: {other}. You get its answers here, too.",
         other=label(into.id),
     )
-    say(
+    to_asker(
         uow,
-        question.lane,
+        question,
         piece,
         "question.merged",
-        thread=question.root,
         link=linked(uow, "question.merged", question.id),
-        question=question.id,
         into=into.id,
     )
 
@@ -129,15 +127,13 @@ async def _bring_earlier_answers(
             tr("{expert} answered:", expert=content.bold(await name(uow, answer.expert))),
             content.quote(answer.text),
         )
-        say(
+        to_asker(
             uow,
-            question.lane,
+            question,
             piece,
             "question.answer",
-            thread=question.root,
             rings=True,
             link=link,
-            question=question.id,
             expert=answer.expert,
         )
         question.first_answer_at = question.first_answer_at or uow.now
@@ -152,16 +148,14 @@ async def unmerge(uow: Uow, instance: Instance, question: Question) -> None:
     await turns.advance(uow, instance, question)
     await keep_meaning(uow, instance.router, question)
     tr = await tr_for(uow, instance, question.asker)
-    say(
+    to_asker(
         uow,
-        question.lane,
+        question,
         tr(
             "🔗 {number} stands by itself again, and I go on looking for an answer.",
             number=label(question.id),
         ),
         "question.merged",
-        thread=question.root,
-        question=question.id,
         into=None,
     )
 

@@ -14,7 +14,7 @@ from bot.domain.questions import OfferState
 from bot.services.instance import Instance
 from bot.services.members import pill, tr_for
 from bot.services.questions.common import asker_shown, card, desk_name, label
-from bot.services.questions.experts import reason_texts
+from bot.services.questions.experts import reason_texts, spoken_for
 from bot.services.speech import edit, linked, say
 from config.locales import Translator
 from storage import links, members, questions
@@ -26,7 +26,6 @@ from storage.questions import Offer, Question
 CLAIM = "✋"
 NOT_MY_FIELD = "🚫"
 NO_TIME = "⏳"
-PASS = "⏭️"
 SEEDS = (CLAIM, NOT_MY_FIELD, NO_TIME)
 STANDING = (OfferState.OPEN, OfferState.CLAIMED)
 REASONS_SHOWN = 3
@@ -183,7 +182,7 @@ def _signs(tr: Translator) -> Piece:
 
 async def _because(uow: Uow, instance: Instance, offer: Offer, tr: Translator) -> Piece | None:
     """Why this expert, in a few words: whoever is asked should know."""
-    texts = await reason_texts(uow, instance, offer.reasons[:REASONS_SHOWN], tr)
+    texts = await reason_texts(uow, instance, spoken_for(offer.reasons)[:REASONS_SHOWN], tr)
     return content.join("", ["ℹ️ ", content.join(" · ", texts)]) if texts else None  # noqa: RUF001
 
 

@@ -23,7 +23,6 @@ from bot.services.speech import linked, remember
 from storage import answers, links, questions
 from storage.answers import Answer
 from storage.database import Uow
-from storage.links import Link
 from storage.questions import Question
 
 MEDIA = frozenset({"m.image", "m.file", "m.audio", "m.video"})
@@ -229,12 +228,3 @@ async def redacted(uow: Uow, instance: Instance, target: str) -> bool:
             uow.outbox.redact(link.lane, link.event_id)
             done = True
     return done
-
-
-async def side_of(uow: Uow, root: str | None) -> tuple[Question, Link] | None:
-    """The question in whose expert-side thread ``root`` is, with what it is the root of."""
-    link = await links.find(uow.session, root)
-    if link is None or link.role not in ("question.card", "question.offer"):
-        return None
-    question = await questions.get(uow.session, link.subject)
-    return None if question is None else (question, link)

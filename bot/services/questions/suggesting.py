@@ -12,11 +12,11 @@ from bot.domain.routing.known import Known
 from bot.services.instance import Instance
 from bot.services.members import tr_for
 from bot.services.questions import keeping
-from bot.services.questions.common import label, short
+from bot.services.questions.common import label, short, to_asker
 from bot.services.questions.views import numbered
 from bot.services.routing.loading import stored_meaning
 from bot.services.routing.router import text_of
-from bot.services.speech import linked, say
+from bot.services.speech import linked
 from config.locales import Translator
 from storage import answers, links, questions
 from storage.answers import Suggestion
@@ -46,17 +46,15 @@ async def suggest(uow: Uow, instance: Instance, question: Question) -> None:
         tr("👍 if it answers {number}. If not, do nothing.", number=label(question.id)),
     )
     link = linked(uow, "question.known", question.id, author=question.asker)
-    sent = say(
+    to_asker(
         uow,
-        question.lane,
+        question,
         piece,
         "question.known",
-        thread=question.root or None,
+        signs=(HELPED,),
         link=link,
-        question=question.id,
         known=[each.number for each in found],
     )
-    uow.outbox.react(question.lane, sent.ref, HELPED)
 
 
 async def unsay(uow: Uow, known: int) -> None:

@@ -33,7 +33,6 @@ PARTS = {
     "cluster": N_("cluster"),
     "load": N_("open questions"),
     "asked": N_("asked lately"),
-    "referred": N_("recommended"),
     "field": N_("not their field"),
 }
 """The parts of an expert's score (bot.domain.routing.ranking) in words."""
