@@ -8,10 +8,12 @@ from bot.domain.incoming import Message, bare_emoji
 from bot.domain.questions import Because, Status
 from bot.domain.roles import Role
 from bot.services import finding
+from bot.services.members import name
 from bot.services.questions import (
     asking,
     choosing,
     closing,
+    copying,
     correcting,
     keeping,
     merging,
@@ -180,8 +182,13 @@ async def pass_on(
 )
 async def assign(ctx: Context, question: QuestionNumber, person: UserId) -> None:
     found = await existing(ctx.uow, ctx.instance, question)
-    await turns.assign(ctx.uow, ctx.instance, found, person, ctx.sender)
-    ctx.done()
+    later = await turns.assign(ctx.uow, ctx.instance, found, person, ctx.sender)
+    if later is None:
+        ctx.done()
+        return
+    who = await name(ctx.uow, person)
+    when = ctx.tr.when(later, ctx.instance.zone, ctx.uow.now)
+    ctx.reply(ctx.tr("Done. I’ll ask {expert} on {when}.", expert=who, when=when))
 
 
 @command(
@@ -320,7 +327,9 @@ async def on_offer(ctx: Context, link: Link | None, key: str) -> None:
     """✋ takes a question, 🚫 ⏳ ⏭️ pass it on: on its card, on an offer or on its reminder."""
     assert link is not None
     question = await _of(ctx, link)
-    if question is None or not await turns.may_answer(ctx.uow, ctx.instance, question, ctx.sender):
+    if question is None or not await turns.is_concerned(
+        ctx.uow, ctx.instance, question, ctx.sender
+    ):
         return
     if key == "✋":
         await turns.claim(ctx.uow, ctx.instance, question, ctx.sender)
@@ -437,7 +446,7 @@ async def on_own_message(ctx: Context, link: Link | None, key: str) -> None:
         desk=ctx.room.key if ctx.room.kind == "desk" else None,
     )
     question = await asking.ask(ctx.uow, ctx.instance, asked)
-    if question is not None and message.msgtype in relaying.MEDIA:
+    if question is not None and message.msgtype in copying.MEDIA:
         await relaying.attach(ctx.uow, ctx.instance, question, message)
 
 

@@ -1,10 +1,12 @@
 """What is kept about one person: found, exported, erased."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, String, cast, delete, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from storage.activity import LooseQuestion, SpokenDay
 from storage.answers import Answer, Consent
@@ -23,12 +25,21 @@ ERASED = "@erased:invalid"
 
 
 COPIES = ("question.answer", "question.followup")
+CALLS = ("question.offer", "question.reminder", "question.keep")
+PROPOSAL = "question.whom"
 
 
-async def copies_of(session: AsyncSession, user_id: str) -> Sequence[Link]:
-    """The bot's copies of what they wrote in conversations; cards go with their questions."""
-    query = select(Link).where(Link.author == user_id, Link.role.in_(COPIES))
-    return (await session.scalars(query)).all()
+async def messages_about(session: AsyncSession, user_id: str) -> Sequence[Link]:
+    """The bot's copies of what they wrote in conversations, and its messages that call them or
+    propose them by name. Cards go with their questions."""
+    theirs = (Link.author == user_id) & Link.role.in_((*COPIES, *CALLS))
+    proposed = (Link.role == PROPOSAL) & _holds(Link.data, user_id)
+    return (await session.scalars(select(Link).where(theirs | proposed))).all()
+
+
+def _holds(column: InstrumentedAttribute[Any], user_id: str) -> ColumnElement[bool]:
+    """Whether the identifier stands somewhere in a column of JSON."""
+    return cast(column, String).contains(json.dumps(user_id)[1:-1], autoescape=True)
 
 
 async def is_known(session: AsyncSession, user_id: str) -> bool:
@@ -105,19 +116,22 @@ async def _forget_places(session: AsyncSession, user_id: str) -> None:
     await session.execute(delete(Link).where(Link.lane == lane))
     await session.execute(update(Question).where(Question.lane == lane).values(lane=direct(ERASED)))
     await session.execute(delete(JobRun).where(JobRun.slot.contains(user_id, autoescape=True)))
+    caused = OutboxRow.cause.contains(user_id, autoescape=True)
+    anonymous = literal("erased:") + cast(OutboxRow.id, String)
+    await session.execute(update(OutboxRow).where(caused).values(cause=anonymous))
 
 
 async def _forget_mentions(session: AsyncSession, user_id: str) -> None:
     """Where an identifier stands inside JSON: acts upon them, and why they were asked."""
-    for row in await session.scalars(select(AuditRow)):
-        if user_id in (row.details or {}).values():
-            row.details = {
-                key: ERASED if value == user_id else value
-                for key, value in (row.details or {}).items()
-            }
-    for offer in await session.scalars(select(Offer)):
-        if any(each.get("value") == user_id for each in offer.reasons):
-            offer.reasons = [each for each in offer.reasons if each.get("value") != user_id]
+    for row in await session.scalars(select(AuditRow).where(_holds(AuditRow.details, user_id))):
+        row.details = {
+            key: ERASED if value == user_id else value for key, value in (row.details or {}).items()
+        }
+    for offer in await session.scalars(select(Offer).where(_holds(Offer.reasons, user_id))):
+        offer.reasons = [each for each in offer.reasons if each.get("value") != user_id]
+    proposals = select(Link).where(Link.role == PROPOSAL, _holds(Link.data, user_id))
+    for link in await session.scalars(proposals):
+        link.data = None
 
 
 async def export(session: AsyncSession, user_id: str) -> dict[str, Any]:

@@ -60,9 +60,10 @@ class Question(Base):
 
 
 class Offer(Base):
-    """``state``: open, claimed, passed, expired, withdrawn. ``passed_because`` is "field", "time",
-    "referral" or None; ``referred_by`` who passed it on to this expert; ``reasons`` and ``parts``
-    say why they were asked (bot.domain.routing.ranking)."""
+    """``state`` is one of bot.domain.questions.OfferState. ``until`` is None for who was not asked:
+    not yet, or they took or answered it unasked. ``passed_because`` is "field", "time", "referral"
+    or None; ``referred_by`` who passed it on to this expert; ``reasons`` and ``parts`` say why they
+    were asked (bot.domain.routing.ranking)."""
 
     __tablename__ = "offers"
     __table_args__ = (
@@ -82,6 +83,13 @@ class Offer(Base):
     passed_because: Mapped[str | None]
     referred_by: Mapped[str | None]
     parts: Mapped[dict[str, Any] | None]
+
+    @property
+    def was_asked(self) -> bool:
+        return self.until is not None
+
+
+_WAS_ASKED = Offer.until.is_not(None)
 
 
 async def get(session: AsyncSession, number: int) -> Question | None:
@@ -121,7 +129,7 @@ async def asked_ever(
     """For each of these who was asked at all: how often, and when the last time."""
     query = (
         select(Offer.expert, func.count(), func.max(Offer.offered_at))
-        .where(Offer.expert.in_(experts))
+        .where(Offer.expert.in_(experts), _WAS_ASKED)
         .group_by(Offer.expert)
     )
     return {each[0]: (each[1], each[2]) for each in (await session.execute(query)).all()}
@@ -129,7 +137,7 @@ async def asked_ever(
 
 async def asked_since(session: AsyncSession, since: datetime) -> dict[str, list[datetime]]:
     """For each expert, when they were asked since then."""
-    query = select(Offer.expert, Offer.offered_at).where(Offer.offered_at >= since)
+    query = select(Offer.expert, Offer.offered_at).where(Offer.offered_at >= since, _WAS_ASKED)
     moments: dict[str, list[datetime]] = {}
     for expert, at in (await session.execute(query.order_by(Offer.id))).all():
         moments.setdefault(expert, []).append(at)
@@ -141,7 +149,7 @@ async def asked_among_last(session: AsyncSession, desk: str, last: int) -> dict[
     newest = select(Question.id).where(Question.desk == desk).order_by(Question.id.desc())
     query = (
         select(Offer.expert, func.count())
-        .where(Offer.question_id.in_(newest.limit(last).scalar_subquery()))
+        .where(Offer.question_id.in_(newest.limit(last).scalar_subquery()), _WAS_ASKED)
         .group_by(Offer.expert)
     )
     return {each[0]: each[1] for each in (await session.execute(query)).all()}
@@ -171,11 +179,22 @@ async def offers_of(session: AsyncSession, numbers: Sequence[int]) -> Sequence[O
     return (await session.scalars(select(Offer).where(Offer.question_id.in_(numbers)))).all()
 
 
-async def offers_to(
+async def asked_between(
     session: AsyncSession, expert: str, since: datetime, until: datetime
-) -> Sequence[Offer]:
-    query = select(Offer).where(
-        Offer.expert == expert, Offer.offered_at >= since, Offer.offered_at < until
+) -> int:
+    """How many questions they were asked."""
+    query = select(func.count(Offer.id)).where(
+        Offer.expert == expert, Offer.offered_at >= since, Offer.offered_at < until, _WAS_ASKED
+    )
+    return (await session.scalar(query)) or 0
+
+
+async def answered_between(
+    session: AsyncSession, expert: str, since: datetime, until: datetime
+) -> Sequence[int]:
+    """The questions they first answered then, whenever they were asked."""
+    query = select(Offer.question_id).where(
+        Offer.expert == expert, Offer.answered_at >= since, Offer.answered_at < until
     )
     return (await session.scalars(query.order_by(Offer.id))).all()
 
@@ -235,6 +254,16 @@ async def waiting_for(session: AsyncSession, expert: str) -> Sequence[Question]:
         .order_by(Question.id)
     )
     return (await session.scalars(query)).all()
+
+
+async def taken_by(session: AsyncSession, expert: str) -> Sequence[Question]:
+    """Those of others that this expert took or answered, also when they are over."""
+    query = (
+        select(Question)
+        .join(Offer, Offer.question_id == Question.id)
+        .where(Offer.expert == expert, Offer.state == "claimed", Question.asker != expert)
+    )
+    return (await session.scalars(query.order_by(Question.id))).all()
 
 
 async def at_root(session: AsyncSession, root: str) -> Question | None:

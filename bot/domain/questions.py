@@ -55,11 +55,19 @@ ASKING = (Step.NONE, Step.CHOOSING, Step.NAMING, Step.OPENING, Step.OFFER, Step.
 
 
 class OfferState(StrEnum):
+    """``PLANNED``: somebody was named out of their hours, and is asked when these begin. ``MOVED``:
+    taken back because the question went to another desk; when it returns, they may be asked."""
+
+    PLANNED = "planned"
     OPEN = "open"
     CLAIMED = "claimed"
     PASSED = "passed"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
+    MOVED = "moved"
+
+
+TAKEN_BACK = (OfferState.WITHDRAWN, OfferState.MOVED)
 
 
 class Because(StrEnum):
@@ -186,6 +194,26 @@ def _next_offer(
     if not state.waiting:
         return OfferTo(1, SECOND_WAVE, calendar.after(now, patience.wave))
     return None
+
+
+def replacement(
+    state: State,
+    left: int,
+    patience: Patience,
+    calendar: Calendar,
+    now: datetime,
+    *,
+    quiet_hours: bool = True,
+) -> OfferTo | None:
+    """Somebody of a wave has passed while others of it are still waited for: who is asked in their
+    place, if anybody. Out of hours the wave goes on without them."""
+    if quiet_hours and not calendar.is_open(now):
+        return None
+    if state.step not in ASKING or state.wave != SECOND_WAVE or not state.waiting:
+        return None
+    if min(left, patience.max_offers - state.asked) <= 0:
+        return None
+    return OfferTo(1, SECOND_WAVE, calendar.after(now, patience.wave))
 
 
 class Quiet(StrEnum):

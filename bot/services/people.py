@@ -9,6 +9,7 @@ from bot.domain.roles import Role
 from bot.services.instance import Instance
 from bot.services.members import name, tr_for
 from bot.services.questions import turns, withdrawing
+from bot.services.questions.cards import refresh_acknowledgement
 from bot.services.questions.common import desk_name
 from bot.services.questions.suggesting import unsay
 from bot.services.routing import loading
@@ -145,12 +146,15 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     asked = await questions.of_asker(uow.session, user_id, limit=100_000)
     for question in asked:
         await withdrawing.withdrawn(uow, instance, question)
-    for link in await erasure.copies_of(uow.session, user_id):
+    for link in await erasure.messages_about(uow.session, user_id):
         uow.outbox.redact(link.lane, link.event_id)
     for number in await answers.answered_by(uow.session, user_id):
         await unsay(uow, number)
+    taken = await questions.taken_by(uow.session, user_id)
     await uow.session.flush()
     await loading.forget(uow, instance.router, user_id, [each.id for each in asked])
     await erasure.forget(uow.session, user_id)
+    for question in taken:
+        await refresh_acknowledgement(uow, instance, question)
     audit.note(uow.session, uow.now, by, "erase", questions=len(asked))
     return len(asked)

@@ -6,16 +6,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.demo.person import Event
 from storage import answers, profiles, questions, routing
 from storage.database import Database
 from tests.support.clock import Clock
-from tests.support.desk import ASKED, Desk, mentioned, open_desk
+from tests.support.desk import (
+    ASKED,
+    NIGHT,
+    TUESDAY,
+    Desk,
+    mentioned,
+    names,
+    routed_house,
+    staffed_desk,
+)
 from tests.support.house import House, key_of, kind_of, open_house, thread_of
 from tests.support.scripted_encoder import ScriptedEncoder
-
-TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-NIGHT = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -25,24 +30,13 @@ def encoder() -> ScriptedEncoder:
 
 @pytest.fixture
 async def house(database: Database, clock: Clock, encoder: ScriptedEncoder) -> AsyncIterator[House]:
-    clock.now = TUESDAY
-    async with open_house(database, clock, encoder=encoder) as opened:
-        await opened.described()
+    async with routed_house(database, clock, encoder) as opened:
         yield opened
 
 
 @pytest.fixture
 async def desk(house: House) -> Desk:
-    """Four experts: Anna answers in French, Bram in Dutch, Dirk and Elke in both."""
-    opened = await open_desk(house)
-    for name in ("dirk", "elke"):
-        opened.people[name] = await house.person(name, "funding")
-        await opened.command(f"!expert add {house.user(name)} --desk funding --lang fr,nl")
-    return opened
-
-
-def names(found: list[Event]) -> list[str]:
-    return [user[1:].partition(":")[0] for each in found for user in mentioned(each)]
+    return await staffed_desk(house)
 
 
 # Waves
@@ -466,6 +460,27 @@ async def test_two_who_ask_the_same_get_the_same_answers(desk: Desk) -> None:
     assert (again.merged_into, again.status, again.step) == (None, "open", "offer")
 
 
+async def test_a_file_that_was_answered_with_comes_to_who_joins_later(desk: Desk) -> None:
+    await desk.ask()
+    [card] = await desk.in_desk("question.card")
+    file = {
+        "msgtype": "m.file",
+        "body": "appel.pdf",
+        "url": "mxc://test.local/appel",
+        "m.relates_to": {"rel_type": "m.thread", "event_id": card["event_id"]},
+    }
+    await desk.people["anna"].send(await desk.room(), "m.room.message", file)
+    other = await desk.house.person("other", "logistics")
+    await other.say(await desk.cluster(), "!ask Which Interreg grant for a pilot?")
+    await desk.house.quiet()
+    await desk.command("!merge Q2 Q1", by="carla", room="funding")
+    brought = (await desk.in_cluster("question.answer"))[-1]
+    assert mentioned(brought) == [other.user_id]
+    assert brought["content"]["url"] == file["url"]
+    assert brought["content"]["filename"] == "appel.pdf"
+    assert brought["content"]["msgtype"] == "m.file"
+
+
 async def test_who_had_joined_a_question_that_is_dropped_is_not_dropped(desk: Desk) -> None:
     asked = await desk.ask()
     other = await desk.house.person("other", "logistics")
@@ -646,6 +661,7 @@ async def test_an_experts_week_is_told_to_them_alone_and_once(desk: Desk, clock:
     await desk.command("!language en", by="anna", room="funding")
     await desk.ask()
     await desk.answer()
+    await desk.house.quiet()
     clock.now = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)  # Monday
     await desk.house.tick()
     await desk.house.tick()
@@ -747,6 +763,31 @@ async def test_an_answer_forgets_the_words_of_a_question_that_is_taken_back(desk
     await desk.member.redact(await desk.cluster(), asked)
     await desk.house.rebuilt()
     assert not memory.answers.likeness("Interreg", "fr", None)
+
+
+async def test_erasure_takes_along_what_calls_or_proposes_somebody(desk: Desk) -> None:
+    await desk.ask()
+    await desk.answer()
+    await desk.command("!keep Q1", by="carla", room="funding")
+    room = await desk.member.accept(await desk.member.wait_for_invite())
+    await desk.member.say(room, f"ask --private --desk funding {ASKED}")
+    await desk.house.quiet()
+    [proposed] = await desk.house.said(room, "question.whom")
+    assert "anna" in proposed["content"]["body"]
+    await desk.command(f"!erase {desk.house.user('anna')}")
+    assert await desk.house.said(room, "question.whom") == []
+    left = await desk.in_desk("question.offer") + await desk.in_desk("question.keep")
+    assert "anna" not in str(left)
+    assert await desk.house.traces(desk.house.user("anna")) == []
+    [ack] = await desk.in_cluster("question.ack")
+    edits = [
+        each["content"]["m.new_content"]["body"]
+        for each in desk.house.matrix.timeline(await desk.cluster(), "m.room.message")
+        if each["content"].get("m.relates_to", {}).get("event_id") == ack["event_id"]
+        and "m.new_content" in each["content"]
+    ]
+    assert "anna" in edits[-2]
+    assert "anna" not in edits[-1]
 
 
 async def test_erasure_takes_vectors_answers_and_profiles_along(desk: Desk) -> None:

@@ -1,10 +1,20 @@
 """A desk at work in a whole house: its people, what they do, and what the bot says to them."""
 
-from bot.demo.person import Event, Person
-from storage import questions
-from storage.questions import Offer, Question
-from tests.support.house import ADMIN, House, key_of
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
+from bot.demo.person import Event, Person
+from bot.services.encoding import Encoder
+from storage import questions
+from storage.database import Database
+from storage.questions import Offer, Question
+from tests.support.clock import Clock
+from tests.support.house import ADMIN, House, key_of, open_house
+
+TUESDAY = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+NIGHT = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
+MORNING = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 ASKED = "Quelqu’un connaît une aide Interreg pour un pilote à Lille ?"
 
 
@@ -18,6 +28,24 @@ async def open_desk(house: House) -> "Desk":
     await desk.command(f"!expert add {house.user('bram')} --desk funding --lang nl")
     await desk.command(f"!coordinator add {house.user('carla')} --desk funding")
     return desk
+
+
+@asynccontextmanager
+async def routed_house(database: Database, clock: Clock, encoder: Encoder) -> AsyncIterator[House]:
+    """A house on a Tuesday morning, whose desks are told by meaning."""
+    clock.now = TUESDAY
+    async with open_house(database, clock, encoder=encoder) as opened:
+        await opened.described()
+        yield opened
+
+
+async def staffed_desk(house: House) -> "Desk":
+    """Four experts: Anna answers in French, Bram in Dutch, Dirk and Elke in both."""
+    opened = await open_desk(house)
+    for name in ("dirk", "elke"):
+        opened.people[name] = await house.person(name, "funding")
+        await opened.command(f"!expert add {house.user(name)} --desk funding --lang fr,nl")
+    return opened
 
 
 class Desk:
@@ -83,6 +111,11 @@ class Desk:
         self.house.clock.now = question.due_at
         await self.house.tick()
         await self.house.tick()  # twice is once
+
+
+def names(found: list[Event]) -> list[str]:
+    """Who is mentioned, by the first part of their address."""
+    return [user[1:].partition(":")[0] for each in found for user in mentioned(each)]
 
 
 def mentioned(event: Event) -> list[str]:

@@ -13,7 +13,7 @@ from bot.services.encoding import Text
 from bot.services.instance import Instance
 from bot.services.language import detect
 from bot.services.members import language_of
-from bot.services.questions import offers, suggesting, turns
+from bot.services.questions import choosing, offers, suggesting, turns
 from bot.services.questions.cards import acknowledge, ensure_card
 from bot.services.questions.choosing import ask_cluster, ask_whom, let_choose
 from bot.services.questions.common import desk_room
@@ -74,7 +74,7 @@ async def begin(uow: Uow, instance: Instance, question: Question, to: str | None
     await acknowledge(uow, instance, question)
     await ensure_card(uow, instance, question)
     if to is not None:
-        await turns.name_expert(uow, instance, question, to, [{"reason": "named", "value": ""}])
+        await choosing.name_whom(uow, instance, question, to)
     elif not (question.private and await ask_whom(uow, instance, question)):
         await turns.advance(uow, instance, question)
     await ask_cluster(uow, instance, question)
@@ -134,6 +134,7 @@ async def _check_named(uow: Uow, instance: Instance, asked: Asked) -> None:
             N_("That person is no expert of this network. Leave {to} out, and I’ll propose some."),
             to="--to",
         )
+    await turns.check_present(uow, asked.to)
 
 
 async def _file(uow: Uow, instance: Instance, asked: Asked) -> Question:

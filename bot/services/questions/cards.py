@@ -56,6 +56,8 @@ async def acknowledgement(uow: Uow, instance: Instance, question: Question) -> P
     taken_by = await claimed_by(uow, question)
     desk = desk_name(instance, question.desk, tr.language)
     number = content.bold(label(question.id))
+    if question.status == Status.CLOSED and not taken_by:
+        return tr("🙋 {number} · {desk}: closed.", number=number, desk=desk)
     if taken_by:
         who = tr.listing([await name(uow, each) for each in taken_by])
         first = tr("🙋 {number} · {desk}: taken by {expert}.", number=number, desk=desk, expert=who)

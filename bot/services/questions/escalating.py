@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.domain import content
 from bot.domain.content import Piece
-from bot.domain.questions import Because, OfferState, Step
+from bot.domain.questions import TAKEN_BACK, Because, OfferState, Step
 from bot.services import control
 from bot.services.instance import Instance
 from bot.services.members import name, pill, tr_for
@@ -85,7 +85,7 @@ async def _to_coordinators(
 
 
 def _was_asked(offer: Offer) -> bool:
-    return offer.state != OfferState.WITHDRAWN
+    return offer.state not in TAKEN_BACK
 
 
 async def _outcome(uow: Uow, offer: Offer, tr: Translator) -> Piece:
@@ -145,6 +145,19 @@ async def tell_opening(uow: Uow, instance: Instance, question: Question, opening
         "🌙 The {desk} opens on {when}. I’ll ask its experts then.",
         desk=desk_name(instance, question.desk, tr.language),
         when=tr.when(opening, instance.zone, uow.now),
+    )
+    to_asker(uow, question, piece, "question.escalation", step=Step.OPENING)
+
+
+async def tell_planned(
+    uow: Uow, instance: Instance, question: Question, expert: str, when: datetime
+) -> None:
+    """The asker named somebody out of their hours."""
+    tr = await tr_for(uow, instance, question.asker)
+    piece = tr(
+        "🌙 I’ll ask {expert} on {when}.",
+        expert=await name(uow, expert),
+        when=tr.when(when, instance.zone, uow.now),
     )
     to_asker(uow, question, piece, "question.escalation", step=Step.OPENING)
 

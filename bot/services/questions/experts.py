@@ -1,12 +1,12 @@
 """Who could answer: the facts that routing filters and ranks by, and its reasons in words."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from bot.domain import content
-from bot.domain.availability import Own
+from bot.domain.availability import Own, next_available
 from bot.domain.content import Piece
 from bot.domain.hours import Calendar, Holidays, WorkingHours
 from bot.domain.roles import Role
@@ -85,6 +85,21 @@ async def pool(
     )
     ranked = rank(facts, candidates, uow.now, instance.router.weights)
     return Pool(ranked, candidates, barred)
+
+
+async def free_from(
+    uow: Uow, instance: Instance, question: Question, user_id: str
+) -> datetime | None:
+    """The first moment from now on at which somebody who was named may be asked, in their own hours
+    or, as far as they have none, the desk's; however often they were asked. None while they are
+    away."""
+    if is_away(await members.find(uow.session, user_id), uow.now):
+        return None
+    if not instance.network.questions.quiet_hours:
+        return uow.now
+    desk = calendar(instance, question.desk)
+    said = replace(await own(uow, instance, user_id, desk), ceiling=None)
+    return next_available(said, desk, (), uow.now)
 
 
 async def own(uow: Uow, instance: Instance, user_id: str, desk: Calendar | None) -> Own:

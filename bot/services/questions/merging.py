@@ -6,12 +6,11 @@ too, those that were given before as well; what its asker adds goes under the ot
 
 from functools import partial
 
-from bot.domain import content
 from bot.domain.errors import UserError
 from bot.domain.questions import OfferState, Status, Step
 from bot.services.instance import Instance
-from bot.services.members import name, tr_for
-from bot.services.questions import offers, turns
+from bot.services.members import tr_for
+from bot.services.questions import copying, offers, turns
 from bot.services.questions.common import asker_shown, card, label, to_asker
 from bot.services.routing.loading import keep_meaning
 from bot.services.speech import linked, say
@@ -113,29 +112,8 @@ async def _bring_earlier_answers(
     uow: Uow, instance: Instance, question: Question, into: Question
 ) -> None:
     """What was answered before, as copies that follow their originals like any other."""
-    tr = await tr_for(uow, instance, question.asker)
     for answer in await answers.of(uow.session, into.id):
-        link = linked(
-            uow,
-            "question.answer",
-            question.id,
-            source=answer.event_id,
-            author=answer.expert,
-            data={"expert": answer.expert},
-        )
-        piece = content.lines(
-            tr("{expert} answered:", expert=content.bold(await name(uow, answer.expert))),
-            content.quote(answer.text),
-        )
-        to_asker(
-            uow,
-            question,
-            piece,
-            "question.answer",
-            rings=True,
-            link=link,
-            expert=answer.expert,
-        )
+        await copying.again(uow, instance, answer, question)
         question.first_answer_at = question.first_answer_at or uow.now
         question.last_answer_at = uow.now
 

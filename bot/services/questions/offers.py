@@ -27,7 +27,8 @@ CLAIM = "✋"
 NOT_MY_FIELD = "🚫"
 NO_TIME = "⏳"
 SEEDS = (CLAIM, NOT_MY_FIELD, NO_TIME)
-STANDING = (OfferState.OPEN, OfferState.CLAIMED)
+CALLED = (OfferState.OPEN, OfferState.CLAIMED)
+STANDING = (OfferState.PLANNED, *CALLED)
 REASONS_SHOWN = 3
 
 
@@ -57,6 +58,23 @@ async def offer_to(
     else:
         await _say_in_thread(uow, instance, question, offer)
     return offer
+
+
+async def plan(
+    uow: Uow,
+    question: Question,
+    expert: str,
+    reasons: Sequence[Mapping[str, Any]],
+    *,
+    wave: int,
+    referred_by: str | None,
+) -> None:
+    """They will be asked; until then nothing is said."""
+    offer = await offer_row(uow, question, expert)
+    offer.state, offer.reasons = OfferState.PLANNED, [dict(each) for each in reasons]
+    offer.offered_at, offer.until, offer.passed_because = uow.now, None, None
+    offer.wave, offer.referred_by = wave, referred_by
+    await uow.session.flush()
 
 
 async def offer_row(uow: Uow, question: Question, expert: str) -> Offer:
@@ -193,7 +211,7 @@ async def refresh_private(uow: Uow, instance: Instance, question: Question) -> N
     offers = {each.expert: each for each in await questions.offers(uow.session, question.id)}
     for link in await links.of(uow.session, question.id, "question.offer"):
         offer = offers.get(link.author or "")
-        if offer is not None and offer.state in STANDING:
+        if offer is not None and offer.state in CALLED:
             text = await _private_text(uow, instance, question, offer)
             edit(uow, link, text, "question.offer", rings=True, **_fields(offer))
 
@@ -211,6 +229,7 @@ async def end(uow: Uow, instance: Instance, offer: Offer, state: OfferState) -> 
         OfferState.PASSED: tr("⏭️ {expert} passed.", expert=who),
         OfferState.EXPIRED: tr("⌛ No answer from {expert} in time.", expert=who),
         OfferState.WITHDRAWN: tr("{expert} is no longer needed here.", expert=who),
+        OfferState.MOVED: tr("{expert} is no longer needed here.", expert=who),
     }
     if link.lane.startswith("dm:") and state is OfferState.CLAIMED:
         return  # the private offer holds the question: the expert still needs it
@@ -221,7 +240,7 @@ async def end_all(
     uow: Uow, instance: Instance, question: Question, state: OfferState, *, claimed: bool = False
 ) -> None:
     """Every offer that still stands; with ``claimed`` also those that were taken."""
-    standing = STANDING if claimed else (OfferState.OPEN,)
+    standing = STANDING if claimed else (OfferState.PLANNED, OfferState.OPEN)
     for offer in await questions.offers(uow.session, question.id):
         if offer.state in standing:
             await end(uow, instance, offer, state)

@@ -47,7 +47,7 @@ def figures(asked: Sequence[Question], offers: Sequence[Offer]) -> Month:
     ]
     by_expert: dict[str, int] = {}
     for offer in offers:
-        if offer.question_id in numbers:
+        if offer.question_id in numbers and offer.was_asked:
             by_expert[offer.expert] = by_expert.get(offer.expert, 0) + 1
     asks = sum(by_expert.values())
     return Month(
@@ -154,16 +154,16 @@ async def _tell_expert(uow: Uow, instance: Instance, expert: str, monday: date) 
         return
     since = instant(monday - timedelta(days=7), time(0), instance.zone)
     until = instant(monday, time(0), instance.zone)
-    offers = await questions.offers_to(uow.session, expert, since, until)
+    asked = await questions.asked_between(uow.session, expert, since, until)
+    answered = await questions.answered_between(uow.session, expert, since, until)
     waiting = await questions.waiting_for(uow.session, expert)
-    if not offers and not waiting:
+    if not asked and not answered and not waiting:
         return
-    answered = [each.question_id for each in offers if each.answered_at is not None]
     thanked = await questions.helped_among(uow.session, answered)
     tr = await tr_for(uow, instance, expert)
     lines = [
         content.bold(tr("Your week as an expert")),
-        tr.plural("You were asked {n} question.", "You were asked {n} questions.", len(offers)),
+        tr.plural("You were asked {n} question.", "You were asked {n} questions.", asked),
         tr.plural("You answered {n}.", "You answered {n}.", len(answered)),
     ]
     if thanked:

@@ -4,7 +4,7 @@
 in the transaction that moves ``step`` and ``due_at``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from bot.domain.hours import instant
 from bot.domain.questions import (
     ASKING,
     FIRST_WAVE,
+    TAKEN_BACK,
     AskCoordinators,
     AskDesk,
     Because,
@@ -27,6 +28,7 @@ from bot.domain.questions import (
     Turn,
     WaitForOpening,
     next_turn,
+    replacement,
 )
 from bot.services.instance import Instance
 from bot.services.members import coordinates, is_away, serves
@@ -48,12 +50,16 @@ from storage.database import Uow
 from storage.questions import Offer, Question
 
 WEEK = timedelta(days=7)
+LEARNED_LATE = (Because.FIELD, Because.TIME)
+"""Reasons that say something also when nobody waits for it any more."""
 
 
 async def advance(uow: Uow, instance: Instance, question: Question) -> None:
     """Give the turn to whoever is next."""
     made = await questions.offers(uow.session, question.id)
-    pool = await experts.pool(uow, instance, question, [each.expert for each in made])
+    if await _ask_planned(uow, instance, question, made):
+        return
+    pool = await _left(uow, instance, question, made)
     coordinators, desk_experts = await desk_people(uow, question.desk, without=question.asker)
     # Who did not choose a desk leaves it to the coordinator of the likelier one.
     unchosen = question.step == Step.CHOOSING and bool(coordinators)
@@ -75,11 +81,17 @@ async def advance(uow: Uow, instance: Instance, question: Question) -> None:
         await refresh_acknowledgement(uow, instance, question)
 
 
+async def _left(uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]) -> Pool:
+    """Who may still be asked."""
+    asked = [each.expert for each in made if each.state != OfferState.MOVED]
+    return await experts.pool(uow, instance, question, asked)
+
+
 def _state(question: Question, made: Sequence[Offer]) -> State:
     return State(
         Step(question.step),
         question.wave,
-        asked=sum(each.state != OfferState.WITHDRAWN for each in made),
+        asked=sum(each.was_asked and each.state not in TAKEN_BACK for each in made),
         waiting=sum(each.state == OfferState.OPEN for each in made),
     )
 
@@ -122,6 +134,12 @@ async def _offer(
     uow: Uow, instance: Instance, question: Question, turn: OfferTo, pool: Pool
 ) -> None:
     await offers.end_all(uow, instance, question, OfferState.EXPIRED)
+    await _ask_wave(uow, instance, question, turn, pool)
+
+
+async def _ask_wave(
+    uow: Uow, instance: Instance, question: Question, turn: OfferTo, pool: Pool
+) -> None:
     question.step, question.wave, question.due_at = Step.OFFER, turn.wave, turn.until
     for each in pool.wave(turn.size, question.id):
         reasons = experts.reasons_of(each)
@@ -183,14 +201,58 @@ async def _asked_still(uow: Uow, question: Question) -> bool:
 
 async def name_expert(
     uow: Uow, instance: Instance, question: Question, expert: str, reasons: list[dict[str, Any]]
-) -> None:
-    """Somebody was named, by the asker, the coordinator or a colleague: nobody else is asked."""
+) -> datetime | None:
+    """Somebody was named, by the asker or the coordinator: nobody else is asked. Returns when they
+    are, None when at once."""
     await ensure_card(uow, instance, question)
     await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
+    question.status, question.wave = Status.OPEN, FIRST_WAVE
+    return await _call(uow, instance, question, expert, reasons)
+
+
+async def _call(
+    uow: Uow,
+    instance: Instance,
+    question: Question,
+    expert: str,
+    reasons: Sequence[Mapping[str, Any]],
+    *,
+    referred_by: str | None = None,
+) -> datetime | None:
+    """Ask somebody by name: now, or when their hours begin, which is returned."""
+    wave = max(question.wave, FIRST_WAVE)
+    free = await experts.free_from(uow, instance, question, expert)
+    if free is not None and free > uow.now:
+        question.step, question.due_at = Step.OPENING, free
+        await offers.plan(uow, question, expert, reasons, wave=wave, referred_by=referred_by)
+        return free
     until = calendar(instance, question.desk).after(uow.now, patience(instance, question).offer)
-    question.status = Status.OPEN
-    question.step, question.wave, question.due_at = Step.OFFER, FIRST_WAVE, until
-    await offers.offer_to(uow, instance, question, expert, until, reasons)
+    question.step, question.due_at = Step.OFFER, until
+    await offers.offer_to(
+        uow, instance, question, expert, until, reasons, wave=wave, referred_by=referred_by
+    )
+    return None
+
+
+async def _ask_planned(
+    uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]
+) -> bool:
+    """Who was named out of their hours is asked now, unless they have gone away since."""
+    planned = next((each for each in made if each.state == OfferState.PLANNED), None)
+    if planned is None:
+        return False
+    if await experts.free_from(uow, instance, question, planned.expert) is None:
+        planned.state = OfferState.WITHDRAWN
+        return False
+    await _call(
+        uow,
+        instance,
+        question,
+        planned.expert,
+        planned.reasons,
+        referred_by=planned.referred_by,
+    )
+    return True
 
 
 async def claim(uow: Uow, instance: Instance, question: Question, expert: str) -> None:
@@ -224,10 +286,14 @@ async def pass_on(
     to: str | None = None,
 ) -> None:
     """The expert does not take it: the next one's turn, at once, or that of whom they name."""
-    check_open(instance, question)
     made = {each.expert: each for each in await questions.offers(uow.session, question.id)}
     offer = made.get(expert)
-    if offer is None or offer.state not in offers.STANDING:
+    waited_for = offer is not None and offer.state in offers.STANDING
+    if offer is not None and because in LEARNED_LATE and not (waited_for and is_open(question)):
+        await _note_pass(uow, instance, question, offer, because)
+        return
+    check_open(instance, question)
+    if offer is None or not (waited_for or (to is not None and _is_free(question))):
         raise UserError(
             "not-offered",
             N_("{number} is not waiting for you, so there is nothing to pass on."),
@@ -236,28 +302,52 @@ async def pass_on(
     if to is not None:
         await _check_referral(uow, instance, question, to, made)
     had_claimed = offer.state == OfferState.CLAIMED
-    offer.passed_because = because
-    await offers.end(uow, instance, offer, OfferState.PASSED)
-    await _learn_from_pass(uow, instance, question, expert, because)
+    await _note_pass(uow, instance, question, offer, because)
     if question.status == Status.ANSWERED:
         return
     if had_claimed and not any(each.state == OfferState.CLAIMED for each in made.values()):
         question.step = Step.OFFER
         await refresh_acknowledgement(uow, instance, question)
     if to is not None:
-        await _refer(uow, instance, question, to, by=expert)
-    elif question.step in ASKING and not _state(question, list(made.values())).waiting:
+        # Whatever desk they serve.
+        reasons = [{"reason": "referred", "value": expert}]
+        await _call(uow, instance, question, to, reasons, referred_by=expert)
+    elif question.step in ASKING:
+        await _replace(uow, instance, question, list(made.values()))
+
+
+def _is_free(question: Question) -> bool:
+    """Nobody has taken or answered it."""
+    return question.status != Status.ANSWERED and question.step != Step.CLAIMED
+
+
+async def _note_pass(
+    uow: Uow, instance: Instance, question: Question, offer: Offer, because: Because | None
+) -> None:
+    """What was answered, or taken until the question was closed, stays so."""
+    offer.passed_because = because
+    if is_open(question) or offer.state != OfferState.CLAIMED:
+        await offers.end(uow, instance, offer, OfferState.PASSED)
+    await _learn_from_pass(uow, instance, question, offer.expert, because)
+
+
+async def _replace(uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]) -> None:
+    """Somebody else is asked in the place of who has passed."""
+    state = _state(question, made)
+    if not state.waiting:
         await advance(uow, instance, question)
-
-
-async def _refer(uow: Uow, instance: Instance, question: Question, to: str, by: str) -> None:
-    """The colleague who was recommended is asked next, whatever desk they serve."""
-    until = calendar(instance, question.desk).after(uow.now, patience(instance, question).offer)
-    question.step, question.due_at = Step.OFFER, until
-    reasons = [{"reason": "referred", "value": by}]
-    await offers.offer_to(
-        uow, instance, question, to, until, reasons, wave=max(question.wave, 1), referred_by=by
+        return
+    pool = await _left(uow, instance, question, made)
+    turn = replacement(
+        state,
+        len(pool.ranked),
+        patience(instance, question),
+        calendar(instance, question.desk),
+        uow.now,
+        quiet_hours=instance.network.questions.quiet_hours,
     )
+    if turn is not None:
+        await _ask_wave(uow, instance, question, turn, pool)
 
 
 async def _check_referral(
@@ -273,6 +363,9 @@ async def _check_referral(
             number=label(question.id),
         )
     await _check_named(uow, instance, question, person, made)
+
+
+async def check_present(uow: Uow, person: str) -> None:
     if is_away(await members.find(uow.session, person), uow.now):
         raise UserError("named-away", N_("They are away. Name somebody else."))
 
@@ -290,31 +383,35 @@ async def _check_named(
             "not-a-member", N_("That person is not in the network. Name one of its members.")
         )
     known = made.get(person)
-    if known is not None and known.state != OfferState.WITHDRAWN:
+    if known is not None and known.state not in TAKEN_BACK:
         raise UserError(
             "already-asked-person", N_("They have been asked already. Name somebody else.")
         )
+    await check_present(uow, person)
 
 
 async def _learn_from_pass(
     uow: Uow, instance: Instance, question: Question, expert: str, because: Because | None
 ) -> None:
-    if because is Because.FIELD:
-        uow.then(partial(instance.router.memory.refused, question.id, expert))
-    elif because is Because.TIME:
+    is_field = because is Because.FIELD
+    uow.then(partial(instance.router.memory.refused, question.id, expert, still=is_field))
+    if because is Because.TIME:
         profile = await profiles.get(uow.session, expert)
         tomorrow = uow.now.astimezone(instance.zone).date() + timedelta(days=1)
         morning = instant(tomorrow, time(0), instance.zone)
         profile.busy_until = calendar(instance, question.desk).next_opening(morning)
 
 
-async def assign(uow: Uow, instance: Instance, question: Question, expert: str, by: str) -> None:
-    """A coordinator names who should answer, also somebody who is not an expert of the desk."""
+async def assign(
+    uow: Uow, instance: Instance, question: Question, expert: str, by: str
+) -> datetime | None:
+    """A coordinator names who should answer, also somebody who is not an expert of the desk.
+    Returns when they are asked, None when at once."""
     check_open(instance, question)
     await check_coordinates(uow, instance, question, by)
     await _check_named(uow, instance, question, expert, {})
-    await name_expert(uow, instance, question, expert, [{"reason": "assigned", "value": by}])
     audit.note(uow.session, uow.now, by, "assign", question=question.id, expert=expert)
+    return await name_expert(uow, instance, question, expert, [{"reason": "assigned", "value": by}])
 
 
 async def route(uow: Uow, instance: Instance, question: Question, desk: str, by: str) -> None:
@@ -341,7 +438,7 @@ async def _check_may_route(uow: Uow, instance: Instance, question: Question, use
 async def send_to(uow: Uow, instance: Instance, question: Question, desk: str, by: str) -> None:
     """The question begins anew at a desk. ``by`` whom it was chosen: what people choose is learned
     from."""
-    await offers.end_all(uow, instance, question, OfferState.WITHDRAWN, claimed=True)
+    await offers.end_all(uow, instance, question, OfferState.MOVED, claimed=True)
     question.choice = {"sure": True, "by": by, "runner_up": question.desk}
     await move_card(uow, instance, question, desk)
     question.status, question.step, question.wave = Status.OPEN, Step.NONE, 0
@@ -363,9 +460,17 @@ async def may_answer(uow: Uow, instance: Instance, question: Question, user_id: 
     if user_id == question.asker:
         return False
     for offer in await questions.offers(uow.session, question.id):
-        if offer.expert == user_id and offer.state != OfferState.WITHDRAWN:
+        if offer.expert == user_id and offer.state not in TAKEN_BACK:
             return True
     return not question.private and await serves(uow, instance, user_id, question.desk)
+
+
+async def is_concerned(uow: Uow, instance: Instance, question: Question, user_id: str) -> bool:
+    """Who may answer it, and also who was asked once and has been left in peace since."""
+    made = await questions.offers(uow.session, question.id)
+    return any(each.expert == user_id for each in made) or await may_answer(
+        uow, instance, question, user_id
+    )
 
 
 async def _check_may_answer(uow: Uow, instance: Instance, question: Question, user_id: str) -> None:

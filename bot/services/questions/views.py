@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.domain import content
 from bot.domain.content import Piece
-from bot.domain.questions import Step
+from bot.domain.questions import OfferState, Step
 from bot.domain.roles import Role
 from bot.services.instance import Instance
 from bot.services.members import name
@@ -155,13 +155,13 @@ async def _with_whom(uow: Uow, question: Question, tr: Translator) -> Piece:
         return tr("answered by {people}", people=tr.listing(await names(uow, claimed)))
     if claimed:
         return tr("taken by {people}", people=tr.listing(await names(uow, claimed)))
-    offered = [
-        each.expert
-        for each in await questions.offers(uow.session, question.id)
-        if each.state == "open"
-    ]
+    made = await questions.offers(uow.session, question.id)
+    offered = [each.expert for each in made if each.state == OfferState.OPEN]
     if offered:
         return tr("offered to {people}", people=tr.listing(await names(uow, offered)))
+    planned = [each.expert for each in made if each.state == OfferState.PLANNED]
+    if planned:
+        return tr("goes to {people} when they work", people=tr.listing(await names(uow, planned)))
     turns = {
         Step.CHOOSING: N_("who asked chooses the desk"),
         Step.NAMING: N_("who asked names who may read it"),

@@ -1,0 +1,246 @@
+"""Whom the turn goes to when somebody is named, passes late, or the question moves."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from bot.demo.person import Person
+from storage.database import Database
+from tests.support.clock import Clock
+from tests.support.desk import (
+    ASKED,
+    MORNING,
+    NIGHT,
+    Desk,
+    names,
+    routed_house,
+    staffed_desk,
+)
+from tests.support.house import House, key_of
+from tests.support.scripted_encoder import ScriptedEncoder
+
+
+@pytest.fixture
+async def house(database: Database, clock: Clock) -> AsyncIterator[House]:
+    async with routed_house(database, clock, ScriptedEncoder()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def desk(house: House) -> Desk:
+    return await staffed_desk(house)
+
+
+async def states(desk: Desk, number: int = 1) -> dict[str, str]:
+    return {name: each.state for name, each in (await desk.offers(number)).items()}
+
+
+async def alone_with(person: Person) -> str:
+    return await person.accept(await person.wait_for_invite())
+
+
+# Named out of hours
+
+
+async def test_who_is_assigned_at_night_is_asked_in_the_morning(desk: Desk, clock: Clock) -> None:
+    await desk.command("!language en", by="carla", room="funding")
+    await desk.ask()
+    clock.now = NIGHT
+    await desk.command(f"!assign Q1 {desk.house.user('elke')}", by="carla", room="funding")
+    assert (await states(desk))["elke"] == "planned"
+    assert "elke" not in names(await desk.in_desk("question.offer"))
+    told = (await desk.in_desk("reply"))[-1]["content"]["body"]
+    assert "elke" in told
+    assert "09:00" in told
+    await desk.command("!desk funding", by="carla", room="funding")
+    board = (await desk.in_desk("reply"))[-1]["content"]["body"]
+    assert "goes to elke when they work" in board
+    question = await desk.question()
+    assert (question.step, question.due_at) == ("opening", MORNING)
+    await desk.due()
+    assert (await states(desk))["elke"] == "open"
+    assert names(await desk.in_desk("question.offer")).count("elke") == 1
+
+
+async def test_what_experts_said_of_their_hours_wins(desk: Desk, clock: Clock) -> None:
+    await desk.command("!expert me --hours 20h-22h", by="elke", room="funding")
+    await desk.ask()
+    clock.now = NIGHT
+    await desk.command(f"!assign Q1 {desk.house.user('elke')}", by="carla", room="funding")
+    assert (await states(desk))["elke"] == "open"
+
+
+async def test_who_is_recommended_at_night_waits_for_the_morning(desk: Desk, clock: Clock) -> None:
+    await desk.ask()
+    [first] = names(await desk.in_desk("question.offer"))
+    clock.now = NIGHT
+    await desk.command(f"!pass Q1 {desk.house.user('carla')}", by=first, room="funding")
+    assert await states(desk) == {first: "passed", "carla": "planned"}
+    await desk.due()
+    made = (await desk.offers())["carla"]
+    assert (made.state, made.referred_by) == ("open", desk.house.user(first))
+
+
+async def test_who_takes_it_meanwhile_spares_who_was_to_be_asked(desk: Desk, clock: Clock) -> None:
+    await desk.ask()
+    clock.now = NIGHT
+    await desk.command(f"!assign Q1 {desk.house.user('elke')}", by="carla", room="funding")
+    await desk.command("!claim Q1", by="bram", room="funding")
+    assert (await states(desk))["elke"] == "withdrawn"
+    clock.now = MORNING
+    await desk.house.tick()
+    assert "elke" not in names(await desk.in_desk("question.offer"))
+
+
+async def test_who_went_away_overnight_is_not_asked(desk: Desk, clock: Clock) -> None:
+    await desk.ask()
+    clock.now = NIGHT
+    await desk.command(f"!assign Q1 {desk.house.user('elke')}", by="carla", room="funding")
+    await desk.command("!away", by="elke", room="funding")
+    await desk.due()
+    assert (await states(desk))["elke"] == "withdrawn"
+    assert (await desk.question()).step == "offer", "somebody else is asked"
+
+
+async def test_the_asker_hears_when_whom_they_named_is_asked(desk: Desk, clock: Clock) -> None:
+    clock.now = NIGHT
+    room = await alone_with(desk.member)
+    await desk.member.say(room, "language en")
+    to = desk.house.user("anna")
+    await desk.member.say(room, f"ask --private --to {to} --desk funding {ASKED}")
+    await desk.house.quiet()
+    [told] = await desk.house.said(room, "question.escalation")
+    assert "I’ll ask anna" in told["content"]["body"]
+    await desk.due()
+    assert (await states(desk)) == {"anna": "open"}
+
+
+@pytest.mark.parametrize("command", ["assign Q1", "pass Q1"])
+async def test_who_is_away_cannot_be_named(desk: Desk, command: str) -> None:
+    await desk.ask()
+    [first] = names(await desk.in_desk("question.offer"))
+    await desk.command("!away", by="elke", room="funding")
+    by = first if command.startswith("pass") else "carla"
+    await desk.command(f"!{command} {desk.house.user('elke')}", by=by, room="funding")
+    assert key_of((await desk.in_desk("error"))[-1])["key"] == "named-away"
+    assert await states(desk) == {first: "open"}
+
+
+# Passing
+
+
+async def test_who_passes_in_the_second_wave_is_replaced_at_once(desk: Desk) -> None:
+    await desk.command(f"!expert add {desk.house.user('carla')} --desk funding --lang fr")
+    await desk.ask()
+    await desk.due()
+    await desk.due()
+    offers = await desk.in_desk("question.offer")
+    first, second, third = names(offers)
+    await desk.react(second, offers[1], "⏳")
+    made = await states(desk)
+    assert {made[first], made[second], made[third]} == {"expired", "passed", "open"}
+    assert list(made.values()).count("open") == 2
+
+
+@pytest.mark.parametrize("ended", ["expired", "withdrawn", "closed"])
+async def test_not_my_field_is_learned_also_when_it_is_late(desk: Desk, ended: str) -> None:
+    await desk.ask()
+    [offer] = await desk.in_desk("question.offer")
+    [first] = names([offer])
+    if ended == "expired":
+        await desk.due()
+        await desk.due()
+    elif ended == "withdrawn":
+        other = "bram" if first != "bram" else "anna"
+        await desk.command("!claim Q1", by=other, room="funding")
+    else:
+        await desk.member.say(await desk.cluster(), "!fermer Q1")
+        await desk.house.quiet()
+    before = await desk.question()
+    await desk.react(first, offer, "🚫")
+    after = await desk.question()
+    made = (await desk.offers())[first]
+    assert (made.state, made.passed_because) == ("passed", "field")
+    assert (after.step, after.due_at, after.status) == (before.step, before.due_at, before.status)
+    memory = desk.house.instance.router.memory
+    assert memory.not_their_field(desk.house.user(first), {1: 0.9}) == 0.9
+    assert await desk.in_desk("error") == []
+
+
+async def test_who_was_too_late_may_still_recommend_somebody(desk: Desk) -> None:
+    await desk.ask()
+    [first] = names(await desk.in_desk("question.offer"))
+    while (await desk.question()).step != "coordinator":
+        await desk.due()
+    await desk.command(f"!pass Q1 {desk.house.user('carla')}", by=first, room="funding")
+    assert (await states(desk))["carla"] == "open"
+    assert (await desk.question()).step == "offer"
+
+
+async def test_another_reason_replaces_the_first(desk: Desk) -> None:
+    await desk.ask()
+    [offer] = await desk.in_desk("question.offer")
+    [first] = names([offer])
+    memory = desk.house.instance.router.memory
+    await desk.react(first, offer, "🚫")
+    assert memory.not_their_field(desk.house.user(first), {1: 0.9}) == 0.9
+    await desk.react(first, offer, "⏳")
+    assert memory.not_their_field(desk.house.user(first), {1: 0.9}) == 0.0
+    assert len(await desk.offers()) == 2, "the next one is asked once"
+
+
+# Moving
+
+
+async def test_who_was_asked_before_it_moved_is_asked_when_it_returns(desk: Desk) -> None:
+    await desk.ask()
+    [first] = names(await desk.in_desk("question.offer"))
+    for name in {"anna", "bram", "dirk", "elke"} - {first}:
+        await desk.command(f"!expert remove {desk.house.user(name)}")
+    await desk.command("!route Q1 expertise", by="carla", room="funding")
+    assert await states(desk) == {first: "moved"}
+    await desk.command("!route Q1 funding", by="carla", room="funding")
+    assert await states(desk) == {first: "open"}
+    assert (await desk.question()).step == "offer"
+
+
+# What counts as asked
+
+
+async def test_who_takes_a_question_unasked_was_not_asked(desk: Desk, clock: Clock) -> None:
+    await desk.command("!language en", by="carla", room="funding")
+    await desk.ask()
+    [first] = names(await desk.in_desk("question.offer"))
+    other = "bram" if first != "bram" else "anna"
+    await desk.command("!expert me --ceiling 1", by=other, room="funding")
+    await desk.answer(by=other)
+    await desk.house.quiet()
+    await desk.command("!desk --month 2026-11", by="carla", room="funding")
+    assert "Experts asked per answer: 1" in (await desk.in_desk("reply"))[-1]["content"]["body"]
+    await desk.ask(f"!demander {ASKED} Encore ?")
+    await desk.command(f"!assign Q2 {desk.house.user('carla')}", by="carla", room="funding")
+    clock.advance(timedelta(minutes=1))
+    await desk.command("!pass Q2", by="carla", room="funding")
+    asked = await desk.offers(2)
+    while other not in asked:
+        name = next(name for name, each in asked.items() if each.state == "open")
+        await desk.command("!pass Q2", by=name, room="funding")
+        assert len(await desk.offers(2)) > len(asked), "the ceiling is not reached"
+        asked = await desk.offers(2)
+
+
+async def test_a_week_counts_answers_given_in_it(desk: Desk, clock: Clock) -> None:
+    for name in ("bram", "dirk", "elke"):
+        await desk.command(f"!expert remove {desk.house.user(name)}")
+    await desk.command("!language en", by="anna", room="funding")
+    await desk.ask()
+    clock.now = MORNING + timedelta(days=6)
+    await desk.answer()
+    await desk.house.quiet()
+    clock.now = MORNING + timedelta(days=12)
+    await desk.house.tick()
+    alone = await alone_with(desk.people["anna"])
+    week = (await desk.house.said(alone, "digest"))[-1]["content"]["body"]
+    assert "You were asked 0 questions." in week
+    assert "You answered 1." in week
