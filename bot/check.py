@@ -123,7 +123,7 @@ async def _encoder(settings: Settings) -> list[Problem]:
     routing = settings.routing
     choice = choose(routing)
     if choice.encoder is None:
-        return [_lexical(choice.reason, _INSTALL)] if choice.reason else []
+        return [_lexical(str(choice.reason), _INSTALL)] if choice.reason else []
     seconds = routing.timeout if routing.is_endpoint else max(LOADING, routing.timeout)
     if fault := await _fault_of(choice.encoder, seconds):
         there = f"Does {routing.encoder}/embeddings answer from here, with this model and key?"

@@ -154,6 +154,15 @@ def _key(
     meant = _meant(typed, names)
     if len(meant) == 1:
         return meant[0]
+    several = [_meant(each, names) for each in typed.split(",")]
+    if len(several) > 1 and all(len(each) == 1 for each in several):
+        keys = ", ".join(each for [each] in several)
+        raise _refusal(
+            "one-at-a-time",
+            N_("Please write only one of them instead of {typed}: {keys}."),
+            typed,
+            keys=keys,
+        )
     raise _refusal(key, sentence, typed, keys=", ".join(meant or names))
 
 

@@ -188,7 +188,9 @@ async def assign(ctx: Context, question: QuestionNumber, person: UserId) -> None
         return
     who = await name(ctx.uow, person)
     when = ctx.tr.when(later, ctx.instance.zone, ctx.uow.now)
-    ctx.reply(ctx.tr("Done. I’ll ask {expert} on {when}.", expert=who, when=when))
+    ctx.reply(
+        ctx.tr("Done. I’ll ask {expert} when they work again: {when}.", expert=who, when=when)
+    )
 
 
 @command(

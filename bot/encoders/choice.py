@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError
 
 from bot.encoders.default import use_alone, use_and_e5
 from bot.encoders.endpoint import EndpointEncoder
-from bot.services.encoding import Encoder, Encoding
+from bot.services.encoding import Encoder, EncoderFault, Encoding
+from config.locales import N_
 from config.settings import Routing
 
 LOADING = 60.0
@@ -23,8 +24,10 @@ class Choice:
     missing: str | None = None
 
     @property
-    def reason(self) -> str | None:
-        return f"the package {self.missing} is not installed" if self.missing else None
+    def reason(self) -> EncoderFault | None:
+        if self.missing is None:
+            return None
+        return EncoderFault(N_("the package {package} is not installed"), package=self.missing)
 
 
 def choose(routing: Routing) -> Choice:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.services.encoding import EncoderFault, Text, Vector, Vectors, unit
+from config.locales import N_
 
 CHARACTERS = 8_000
 """What is sent of a text. Models that read less cut for themselves, or refuse what is longer."""
@@ -67,12 +68,14 @@ class EndpointEncoder:
                 self._address, json=body, allow_redirects=False
             ) as response:
                 if response.status != 200:
-                    raise EncoderFault(_refusal(response.status))
+                    raise EncoderFault(_refusal(response.status), status=response.status)
                 return await _content(response)
         except aiohttp.ClientPayloadError:
-            raise EncoderFault("its answer breaks off") from None
+            raise EncoderFault(N_("its answer breaks off")) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise EncoderFault(f"it cannot be reached ({type(error).__name__})") from None
+            raise EncoderFault(
+                N_("it cannot be reached ({error})"), error=type(error).__name__
+            ) from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -85,11 +88,11 @@ class EndpointEncoder:
     def _matrix(self, rows: list[Vector]) -> NDArray[np.float32]:
         lengths = {len(row) for row in rows} | ({self.dimension} if self.dimension else set())
         if len(lengths) != 1 or lengths == {0}:
-            shown = " and ".join(str(length) for length in sorted(lengths))
-            raise EncoderFault(f"its vectors have a wrong dimension ({shown})")
+            shown = ", ".join(str(length) for length in sorted(lengths))
+            raise EncoderFault(N_("its vectors have a wrong dimension ({shown})"), shown=shown)
         found = np.stack(rows)
         if not np.isfinite(found).all():
-            raise EncoderFault("its vectors hold what is not a number")
+            raise EncoderFault(N_("its vectors hold what is not a number"))
         self.dimension = found.shape[1]
         return found
 
@@ -99,7 +102,7 @@ async def _content(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         content += chunk
         if len(content) > _MOST_BYTES:
-            raise EncoderFault("its answer does not end")
+            raise EncoderFault(N_("its answer does not end"))
     return bytes(content)
 
 
@@ -107,29 +110,31 @@ def _parsed(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):  # ValueError: also of bytes that are no text
-        raise EncoderFault("its answer is not JSON") from None
+        raise EncoderFault(N_("its answer is not JSON")) from None
 
 
 def _refusal(status: int) -> str:
     if status in (401, 403):
-        return f"it refuses the key (HTTP {status})"
+        return N_("it refuses the key (HTTP {status})")
     if status == 404:
-        return "it has no such address or model (HTTP 404)"
+        return N_("it has no such address or model (HTTP {status})")
     if status == 429:
-        return "it is asked too often (HTTP 429)"
-    return f"it answers HTTP {status}"
+        return N_("it is asked too often (HTTP {status})")
+    return N_("it answers HTTP {status}")
 
 
 def _rows(answer: Any, count: int) -> list[Vector]:
     """The vectors in the order of the texts, each as long as it happens to be."""
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
-        raise EncoderFault("its answer holds no vectors")
+        raise EncoderFault(N_("its answer holds no vectors"))
     if len(data) != count:
-        raise EncoderFault(f"it gave {len(data)} vectors for {count} texts")
+        raise EncoderFault(
+            N_("it gave {given} vectors for {asked} texts"), given=len(data), asked=count
+        )
     numbers = [each.get("index", place) for place, each in enumerate(data)]
     if not all(isinstance(number, int) for number in numbers) or sorted(numbers) != [*range(count)]:
-        raise EncoderFault("its vectors are not numbered as the texts are")
+        raise EncoderFault(N_("its vectors are not numbered as the texts are"))
     return [_vector(data[numbers.index(place)].get("embedding")) for place in range(count)]
 
 
@@ -137,9 +142,9 @@ def _vector(embedding: Any) -> Vector:
     try:
         vector = _numbers(embedding)
     except (ValueError, TypeError, OverflowError):  # ValueError: also of base64
-        raise EncoderFault("its vectors hold what is not a number") from None
+        raise EncoderFault(N_("its vectors hold what is not a number")) from None
     if vector.ndim != 1:
-        raise EncoderFault("its answer holds no vectors")
+        raise EncoderFault(N_("its answer holds no vectors"))
     return vector
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bot.services.encoding import EncoderFault, Text, Vectors, unit
+from config.locales import N_
 
 Model = Callable[[list[str]], Any]
 
@@ -41,7 +42,7 @@ class LocalEncoder:
         try:
             return await loop.run_in_executor(self._thread, self._encode, words)
         except Exception as error:
-            raise EncoderFault(f"{self.name}: {type(error).__name__}") from error
+            raise EncoderFault(N_("it fails with {error}"), error=type(error).__name__) from error
 
     def _encode(self, words: list[str]) -> Vectors:
         if self._model is None:
@@ -52,7 +53,9 @@ class LocalEncoder:
             places = spoken[start : start + AT_A_TIME]
             found = np.asarray(self._model([words[place] for place in places]), dtype=np.float32)
             if found.shape != (len(places), self.dimension):
-                raise EncoderFault(f"{self.name}: vectors of shape {found.shape}")
+                raise EncoderFault(
+                    N_("its vectors have the wrong shape ({shape})"), shape=str(found.shape)
+                )
             vectors[places] = found
         return unit(vectors)
 

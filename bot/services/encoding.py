@@ -21,6 +21,8 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from config.locales import N_
+
 log = structlog.get_logger(__name__)
 
 FIRST_REST = 5.0
@@ -43,7 +45,16 @@ class Text:
 
 
 class EncoderFault(Exception):
-    """The encoder is missing, broken, too slow, or answers in another form than before."""
+    """The encoder is missing, broken, too slow, or answers in another form than before.
+
+    ``sentence`` is the start of none: “it refuses the key (HTTP {status})”. Admins read it in their
+    language, logs in English; it says nothing of any text of a person.
+    """
+
+    def __init__(self, sentence: str, **values: str | int) -> None:
+        super().__init__(sentence.format(**values))
+        self.sentence = sentence
+        self.values = values
 
 
 class Encoder(Protocol):
@@ -98,7 +109,7 @@ class Encoding:
         timeout: float = 10.0,
         loading: float | None = None,
         batch: int = 32,
-        reason: str | None = None,
+        reason: EncoderFault | None = None,
     ) -> None:
         self._encoder = encoder
         self._timeout = timeout
@@ -119,8 +130,8 @@ class Encoding:
         return (self._encoder.dimension or None) if self._encoder else None
 
     @property
-    def fault(self) -> str | None:
-        """What is wrong now, in a few words without any text of a person."""
+    def fault(self) -> EncoderFault | None:
+        """What is wrong now."""
         return self._rest.fault or self._reason
 
     async def vectors(self, texts: Sequence[Text], *, keep: bool = True) -> Vectors | None:
@@ -168,7 +179,7 @@ class Encoding:
             found = [await self._checked(encoder, part) for part in self._batches(texts)]
         except Exception as error:  # whatever an encoder raises, the question goes on
             if self._rest.failed(_reason(error), trial):
-                log.warning("encoder_failed", encoder=encoder.name, reason=self._rest.fault)
+                log.warning("encoder_failed", encoder=encoder.name, reason=str(self._rest.fault))
             return None
         finally:
             self._rest.end(trial)
@@ -186,25 +197,29 @@ class Encoding:
         async with asyncio.timeout(self._timeout if self._answered else self._loading):
             vectors = np.asarray(await encoder.encode(texts), dtype=np.float32)
         if vectors.shape != (len(texts), encoder.dimension):
-            raise EncoderFault(f"vectors of shape {vectors.shape}")
+            raise EncoderFault(
+                N_("its vectors have the wrong shape ({shape})"), shape=str(vectors.shape)
+            )
         if not np.isfinite(vectors).all():
-            raise EncoderFault("vectors that are not numbers")
+            raise EncoderFault(N_("its vectors hold what is not a number"))
         self._answered = True
         return vectors
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> EncoderFault:
     """Only a fault's own words: those of other exceptions may quote a text."""
+    if isinstance(error, EncoderFault):
+        return error
     if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error) if isinstance(error, EncoderFault) else type(error).__name__
+        return EncoderFault(N_("it does not answer in time"))
+    return EncoderFault(N_("it fails with {error}"), error=type(error).__name__)
 
 
 class _Rest:
     """Whether an encoder may be asked. After a failure only one at a time tries it again."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.fault: str | None = None
+        self.fault: EncoderFault | None = None
         self._clock = clock
         self._until = 0.0
         self._seconds = FIRST_REST
@@ -223,7 +238,7 @@ class _Rest:
     def end(self, trial: bool) -> None:
         self._trying = self._trying and not trial
 
-    def failed(self, reason: str, trial: bool) -> bool:
+    def failed(self, reason: EncoderFault, trial: bool) -> bool:
         """Whether this is news. What began together and fails together is one failure."""
         news = self.fault is None
         if news or trial:

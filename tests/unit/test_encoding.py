@@ -70,11 +70,11 @@ def events(logs: Sequence[MutableMapping[str, Any]]) -> list[str]:
 
 
 async def test_without_an_encoder_there_are_no_vectors(clock: Seconds) -> None:
-    encoding = Encoding(None, clock, reason="the package is missing")
+    encoding = Encoding(None, clock, reason=EncoderFault("the package is missing"))
     assert await encoding.vectors([LINEN]) is None
     assert encoding.recent(LINEN) is None
     assert (encoding.name, encoding.dimension) == (None, None)
-    assert encoding.fault == "the package is missing"
+    assert str(encoding.fault) == "the package is missing"
 
 
 async def test_vectors_come_back_in_order_from_batches_of_32(clock: Seconds) -> None:
@@ -110,7 +110,7 @@ async def test_a_fault_is_said_once_until_it_is_over(
     with capture_logs() as logs:
         for _ in range(2):
             assert await encoding.vectors([LINEN]) is None
-            assert encoding.fault == fault
+            assert str(encoding.fault) == fault
             clock.now += 3600
         assert await encoding.vectors([LINEN]) is not None
         assert await encoding.vectors([LINEN]) is not None

@@ -222,7 +222,7 @@ def parts(question: QuestionFacts, candidate: Candidate, half_life: timedelta) -
     """What speaks for somebody and against them, as logarithms of factors."""
     return {
         "active": log(_activity(candidate, half_life)),
-        "fits": log(_fit(candidate)),
+        "fits": log(_fit(candidate) / TYPICAL),
         "language": _language(question.language, candidate.languages),
         "cluster": SAME_CLUSTER * (question.cluster in candidate.clusters),
         "load": OPEN_QUESTION * candidate.open_load,

@@ -109,7 +109,7 @@ async def _check_ration(uow: Uow, instance: Instance, asked: Asked) -> None:
         raise UserError(
             "urgent-used-up",
             N_(
-                "In 30 days you have already asked {most} urgent questions, the most there can be. "
+                "Your urgent questions of the last 30 days are used up ({most}). "
                 "Please ask without {option}."
             ),
             most=most,

@@ -9,6 +9,7 @@ from bot.domain.questions import Because
 from bot.domain.roles import Role
 from bot.services.holidays import place_name
 from bot.services.instance import Instance
+from bot.services.members import is_away
 from bot.services.questions.common import calendar, desk_name, short
 from bot.services.questions.experts import WEEK, own_hours
 from bot.services.questions.views import numbered
@@ -85,6 +86,8 @@ async def shown(uow: Uow, instance: Instance, expert: str, tr: Translator) -> Pi
     if rows:
         facts.append(_hours(instance, rows[0].desk, profile, tr))
     facts.append(await _asks(uow, instance, expert, profile, tr))
+    if (rest := await _rest(uow, instance, expert, profile, tr)) is not None:
+        facts.append(rest)
     facts += await _refused(uow, instance, expert, tr)
     example = instance.typed(f'{tr.plain("expert me")} --topics "…" --lang fr,nl --hours 9h-17h')
     return content.lines(
@@ -134,6 +137,25 @@ async def _asks(
         n=len(week.get(expert, ())),
         ceiling=ceiling,
     )
+
+
+async def _rest(
+    uow: Uow, instance: Instance, expert: str, profile: Profile, tr: Translator
+) -> Piece | None:
+    """That they are away, or said they had no time."""
+    member = await members.find(uow.session, expert)
+    back = instance.typed(tr.plain("back"))
+    if member is not None and is_away(member, uow.now):
+        if member.away_until is None:
+            return tr("You are away. {command} when you are back.", command=back)
+        until = tr.when(member.away_until, instance.zone, uow.now)
+        return tr(
+            "You are away until {when}. {command} if you are back before.", when=until, command=back
+        )
+    if profile.busy_until is not None and profile.busy_until > uow.now:
+        until = tr.when(profile.busy_until, instance.zone, uow.now)
+        return tr("You had no time: I ask you again from {when}.", when=until)
+    return None
 
 
 async def _refused(uow: Uow, instance: Instance, expert: str, tr: Translator) -> Sequence[Piece]:

@@ -142,7 +142,7 @@ async def tell_opening(uow: Uow, instance: Instance, question: Question, opening
     """The desk is closed: nobody is called before it opens."""
     tr = await tr_for(uow, instance, question.asker)
     piece = tr(
-        "🌙 The {desk} opens on {when}. I’ll ask its experts then.",
+        "🌙 The {desk} opens {when}. I’ll ask its experts then.",
         desk=desk_name(instance, question.desk, tr.language),
         when=tr.when(opening, instance.zone, uow.now),
     )
@@ -155,7 +155,7 @@ async def tell_planned(
     """The asker named somebody out of their hours."""
     tr = await tr_for(uow, instance, question.asker)
     piece = tr(
-        "🌙 I’ll ask {expert} on {when}.",
+        "🌙 I’ll ask {expert} when they work again: {when}.",
         expert=await name(uow, expert),
         when=tr.when(when, instance.zone, uow.now),
     )

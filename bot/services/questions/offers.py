@@ -113,7 +113,7 @@ async def _point_there(
     named = desk_name(instance, question.desk, tr.language)
     where = content.link(named, content.room_link(room_id, [instance.server]))
     piece = tr(
-        "{number} waits for you in {desk}. Please join that room to read it.",
+        "{number} waits for you in the {desk}. Please join its room to read it.",
         number=label(question.id),
         desk=where,
     )
@@ -174,7 +174,6 @@ async def _text(uow: Uow, instance: Instance, question: Question, offer: Offer) 
 
 async def _private_text(uow: Uow, instance: Instance, question: Question, offer: Offer) -> Piece:
     tr = await tr_for(uow, instance, offer.expert)
-    assert offer.until is not None
     return content.lines(
         tr(
             "🔒 {number}, a private question from {asker}:",
@@ -182,12 +181,19 @@ async def _private_text(uow: Uow, instance: Instance, question: Question, offer:
             asker=await asker_shown(uow, question, tr),
         ),
         content.quote(question.text),
-        tr(
-            "Can you take it? Answer in a thread or reply to this message ({until} at the latest).",
-            until=tr.when(offer.until, instance.zone, uow.now),
-        ),
-        _signs(tr),
+        *_private_request(uow, instance, offer, tr),
     )
+
+
+def _private_request(uow: Uow, instance: Instance, offer: Offer, tr: Translator) -> list[Piece]:
+    """Who has taken it is pressed no more."""
+    if offer.state == OfferState.CLAIMED or offer.until is None:
+        return [tr("Answer in a thread or reply to this message.")]
+    asked = tr(
+        "Can you take it? Answer in a thread or reply to this message ({until} at the latest).",
+        until=tr.when(offer.until, instance.zone, uow.now),
+    )
+    return [asked, _signs(tr)]
 
 
 def _numbered(question: Question) -> str:

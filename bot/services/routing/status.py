@@ -33,13 +33,16 @@ async def summary(uow: Uow, instance: Instance, tr: Translator) -> Piece:
 
 def _encoder(instance: Instance, tr: Translator) -> Piece:
     encoding = instance.router.encoding
+    fault = encoding.fault
+    told = tr(fault.sentence, **fault.values) if fault else None
     if encoding.name is None:
-        return tr("No encoder: questions are routed by their words.")
-    if encoding.fault:
+        nothing = tr("No encoder: questions are routed by their words.")
+        return content.join(" ", [nothing, content.join("", ["(", told, ")"])]) if told else nothing
+    if told is not None:
         return tr(
             "⚠️ The encoder {name} does not work ({fault}): I only go by words.",
             name=content.code(encoding.name),
-            fault=encoding.fault,
+            fault=told,
         )
     return tr("Encoder: {name}", name=content.code(encoding.name))
 
