@@ -1,9 +1,12 @@
-"""What every table shares: the declarative base, and instants that are always aware and in UTC."""
+"""What every table shares: the declarative base, instants that are always aware and in UTC, and
+rows that two may make at once."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, DateTime, Dialect, MetaData
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -33,6 +36,12 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+async def insert_missing(session: AsyncSession, table: type["Base"], **values: Any) -> None:
+    """A row that may be there already, also by a transaction beside this one: then it stays."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    await session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
 
 class Base(DeclarativeBase):

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.base import Base
+from storage.base import Base, insert_missing
 
 
 class Member(Base):
@@ -68,10 +68,10 @@ _ROLES_OF = select(RoleRow).where(RoleRow.user_id == bindparam("user_id")).order
 async def get(session: AsyncSession, user_id: str, now: datetime) -> Member:
     """The member's row, made when it does not exist yet."""
     member = await session.get(Member, user_id)
-    if member is None:
-        member = Member(user_id=user_id, first_seen_at=now)
-        session.add(member)
-    return member
+    if member is not None:
+        return member
+    await insert_missing(session, Member, user_id=user_id, first_seen_at=now)
+    return await session.get_one(Member, user_id)
 
 
 async def find(session: AsyncSession, user_id: str) -> Member | None:

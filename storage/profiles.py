@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from storage.base import Base
+from storage.base import Base, insert_missing
 
 
 class Profile(Base):
@@ -37,11 +37,10 @@ async def find(session: AsyncSession, user_id: str) -> Profile | None:
 async def get(session: AsyncSession, user_id: str) -> Profile:
     """The person's row, made when it does not exist yet."""
     profile = await session.get(Profile, user_id)
-    if profile is None:
-        profile = Profile(user_id=user_id)
-        session.add(profile)
-        await session.flush()
-    return profile
+    if profile is not None:
+        return profile
+    await insert_missing(session, Profile, user_id=user_id)
+    return await session.get_one(Profile, user_id)
 
 
 def exported(profile: Profile) -> dict[str, Any]:

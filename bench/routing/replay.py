@@ -7,10 +7,13 @@ that one who answered stands above one who did not but was as active lately, wit
 mean over questions; 0.5 is a coin).
 
 The balancing of load is off, for a history cannot credit those who were never asked; ``balanced``
-has it on. ``learned`` is what the nightly learning makes of the questions before each.
+has it on. The figures in front are those of the product as it would have run: the formula, and from
+when on the nightly learning beat it on the questions before, what was learned. ``formula`` and
+``learned`` are each of the two alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -34,6 +37,14 @@ Method: TypeAlias = Callable[[Moment], Scores]
 Figures: TypeAlias = dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class _Night:
+    """What was learned before a question, and by what it was ranked therefore."""
+
+    learned: Mapping[str, float]
+    used: Mapping[str, float]
+
+
 async def run(*paths: Path, encoder_name: str = DEFAULT) -> dict[str, Any]:
     chosen = encoder(encoder_name)
     methods: dict[str, dict[str, list[Figures]]] = {}
@@ -41,9 +52,12 @@ async def run(*paths: Path, encoder_name: str = DEFAULT) -> dict[str, Any]:
     for path in paths:
         history = await communities.read(path, chosen)
         met = list(moments(history))
-        for name, found in _methods(history, met).items():
+        everything = samples(replay(list(moments(history, tested=1.0))))
+        before = learning.compared(everything)
+        nights = _nights(before, len(everything))[len(everything) - len(met) :]
+        for name, found in _methods(history, met, nights).items():
             methods.setdefault(name, {})[path.name] = found
-        verdicts[path.name] = _verdict(history)
+        verdicts[path.name] = _verdict(learning.judged(len(everything), before))
     pooled = {
         name: _mean([one for each in by_file.values() for one in each])
         for name, by_file in methods.items()
@@ -51,8 +65,8 @@ async def run(*paths: Path, encoder_name: str = DEFAULT) -> dict[str, Any]:
     return {
         "part": "replay",
         "encoder": chosen.name,
-        "questions": sum(map(len, methods["formula"].values())),
-        **pooled["formula"],
+        "questions": sum(map(len, methods["product"].values())),
+        **pooled.pop("product"),
         "balanced": pooled.pop("balanced"),
         "learned": pooled.pop("learned"),
         "formula": pooled.pop("formula"),
@@ -66,7 +80,9 @@ async def run(*paths: Path, encoder_name: str = DEFAULT) -> dict[str, Any]:
     }
 
 
-def _methods(history: Sequence[PastQuestion], met: Sequence[Moment]) -> dict[str, list[Figures]]:
+def _methods(
+    history: Sequence[PastQuestion], met: Sequence[Moment], nights: Sequence[_Night]
+) -> dict[str, list[Figures]]:
     by_text = _TextVoting(history)
     baselines: Mapping[str, Method] = {
         "random": _by_lot,
@@ -81,26 +97,31 @@ def _methods(history: Sequence[PastQuestion], met: Sequence[Moment]) -> dict[str
         **{name: [_figures(m, method(m)) for m in met] for name, method in baselines.items()},
         "formula": [_of(outcome) for outcome in replay(met)],
         "balanced": [_of(outcome) for outcome in replay(met, balanced=True)],
-        "learned": _learned(history, met),
+        "learned": [_of(one) for one in _weighed(met, [each.learned for each in nights])],
+        "product": [_of(one) for one in _weighed(met, [each.used for each in nights])],
     }
 
 
-def _learned(history: Sequence[PastQuestion], met: Sequence[Moment]) -> list[Figures]:
-    """Each tested question ranked by weights fitted to all answered ones before it."""
-    before = replay(list(moments(history, tested=1.0)))
-    found: list[Figures] = []
-    for start in range(0, len(met), learning.REFIT):
-        some = met[start : start + learning.REFIT]
-        past = [each for each in before if each.moment.question.at < some[0].question.at]
-        enough = len(past) >= learning.FEWEST
-        weights = learning.fit(samples(past)) if enough else FORMULA
-        found += [_of(outcome) for outcome in replay(some, weights)]
-    return found
+def _nights(before: Sequence[learning.Compared], answered: int) -> list[_Night]:
+    """One for each of the ``answered`` questions, in the order of time."""
+    nights = [_Night(FORMULA, FORMULA)] * min(learning.FEWEST, answered)
+    for place, each in enumerate(before):
+        until = place - place % learning.REFIT
+        told = learning.judged(learning.FEWEST + until, before[:until])
+        nights.append(_Night(each.weights, each.weights if told.use else FORMULA))
+    return nights
 
 
-def _verdict(history: Sequence[PastQuestion]) -> dict[str, Any]:
+def _weighed(met: Sequence[Moment], weights: Sequence[Mapping[str, float]]) -> list[Outcome]:
+    return [
+        outcome
+        for moment, each in zip(met, weights, strict=True)
+        for outcome in replay([moment], each)
+    ]
+
+
+def _verdict(told: learning.Verdict) -> dict[str, Any]:
     """What the product would decide at the end of it all."""
-    told = learning.verdict(samples(replay(list(moments(history, tested=1.0)))))
     return {
         "answered": told.answered,
         "compared": told.compared,

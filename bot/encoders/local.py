@@ -54,7 +54,8 @@ class LocalEncoder:
             found = np.asarray(self._model([words[place] for place in places]), dtype=np.float32)
             if found.shape != (len(places), self.dimension):
                 raise EncoderFault(
-                    N_("its vectors have the wrong shape ({shape})"), shape=str(found.shape)
+                    N_("its vectors have the wrong shape ({shape})"),
+                    shape="×".join(map(str, found.shape)),
                 )
             vectors[places] = found
         return unit(vectors)

@@ -9,9 +9,10 @@ goes on.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -60,7 +61,8 @@ class Worker:
         """``explain`` answers a person's mistake, after everything it led to was undone. ``bury``
         tells the control room about a dead letter, in the transaction that makes it
         one. ``encode`` makes what a handler needs of a text before it can decide.
-        ``rooms_at_once`` > 1 is for PostgreSQL: SQLite has one writer anyway."""
+        ``rooms_at_once`` > 1 is for PostgreSQL: SQLite has one writer anyway, and its rooms go
+        side by side only where one waits for the network."""
         self._database = database
         self._homeserver = homeserver
         self._handle = handle
@@ -93,7 +95,7 @@ class Worker:
         if self._rooms_at_once > 1:
             await self._side_by_side(rows)
         elif not settled:
-            await self._one_by_one(rows)
+            await _together(map(self._one_by_one, _by_room(rows)))
         return len(rows)
 
     async def work(self, row: InboxRow) -> bool:
@@ -123,12 +125,11 @@ class Worker:
         return True
 
     async def _one_by_one(self, rows: Sequence[InboxRow]) -> bool:
-        """False when one has to wait. What comes after it waits too, in its room."""
-        blocked: set[str] = set()
+        """Those of one room. False when one has to wait; what comes after it waits too."""
         for row in rows:
-            if row.room_id not in blocked and not await self.work(row):
-                blocked.add(row.room_id)
-        return not blocked
+            if not await self.work(row):
+                return False
+        return True
 
     async def _attempt(self, row: InboxRow) -> None:
         incoming = _parsed(row)
@@ -191,9 +192,6 @@ class Worker:
 
     async def _side_by_side(self, rows: Sequence[InboxRow]) -> None:
         limit = asyncio.Semaphore(self._rooms_at_once)
-        by_room: dict[str, list[InboxRow]] = {}
-        for row in rows:
-            by_room.setdefault(row.room_id, []).append(row)
 
         async def in_order(rows: Sequence[InboxRow]) -> None:
             async with limit:
@@ -204,7 +202,7 @@ class Worker:
                     if not settled and not await self._one_by_one(some):
                         return
 
-        await asyncio.gather(*map(in_order, by_room.values()))
+        await _together(map(in_order, _by_room(rows)))
 
     async def _rest(self) -> None:
         """Until somebody wakes us or a postponed row may be tried again."""
@@ -220,6 +218,20 @@ class Worker:
             moment = await inbox.next_moment(uow.session)
         self._some_postponed = moment is not None
         return None if moment is None else max(0.05, (moment - now).total_seconds())
+
+
+async def _together(works: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """When one fails, none of the others goes on behind the back of whoever tries again."""
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(work)
+
+
+def _by_room(rows: Sequence[InboxRow]) -> list[list[InboxRow]]:
+    found: dict[str, list[InboxRow]] = {}
+    for row in rows:
+        found.setdefault(row.room_id, []).append(row)
+    return list(found.values())
 
 
 def _named_in_logs(row: InboxRow) -> AbstractContextManager[object]:

@@ -198,7 +198,8 @@ class Encoding:
             vectors = np.asarray(await encoder.encode(texts), dtype=np.float32)
         if vectors.shape != (len(texts), encoder.dimension):
             raise EncoderFault(
-                N_("its vectors have the wrong shape ({shape})"), shape=str(vectors.shape)
+                N_("its vectors have the wrong shape ({shape})"),
+                shape="×".join(map(str, vectors.shape)),
             )
         if not np.isfinite(vectors).all():
             raise EncoderFault(N_("its vectors hold what is not a number"))

@@ -231,7 +231,7 @@ async def test_the_dimension_is_known_after_the_first_text_even_an_empty_one(
             with_data(
                 lambda rows: [{**row, "embedding": [1] * (2 + row["index"])} for row in rows]
             ),
-            "wrong dimension (2 and 3)",
+            "wrong dimension (2, 3)",
         ),
     ],
 )
@@ -250,7 +250,7 @@ async def test_the_first_dimension_is_insisted_upon(
 ) -> None:
     await encoder.encode(TWO)
     endpoint.behaviour = with_embedding([1.0, 2.0])
-    assert await fault(encoder) == "its vectors have a wrong dimension (2 and 3)"
+    assert await fault(encoder) == "its vectors have a wrong dimension (2, 3)"
 
 
 async def test_an_endpoint_that_is_not_there(unused_port: int) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.services.questions import timekeeping
+from bot.services.routing.router import text_of
 from storage import answers, profiles, questions, routing
 from storage.database import Database
 from tests.support.clock import Clock
@@ -682,6 +684,26 @@ async def test_a_failing_encoder_loses_no_question(
     assert (await desk.question()).desk == "funding", "words are enough"
     assert len(await desk.offers()) == 1
     assert str(desk.house.instance.router.encoding.fault) == "out of order"
+
+
+async def test_questions_that_are_due_together_are_encoded_together(
+    desk: Desk, encoder: ScriptedEncoder
+) -> None:
+    """As after a change of the encoder: none of them has a vector any more."""
+    for text in ("Une aide ?", "Une subvention ?", "Un financement ?"):
+        await desk.ask(f"!demander {text}")
+    router = desk.house.instance.router
+    for number in (1, 2, 3):
+        question = await desk.question(number)
+        router.encoding.forget(text_of(question.text, question.language))
+    async with desk.house.database.uow("test", desk.house.clock()) as uow:
+        await routing.forget_vectors(uow.session, "question", ["1", "2", "3"])
+        await uow.commit()
+    encoder.asked = 0
+    desk.house.clock.now = (await desk.question(3)).due_at or TUESDAY
+    await timekeeping.tick(desk.house.database, desk.house.instance, desk.house.clock())
+    assert [(await desk.question(number)).step for number in (1, 2, 3)] == ["reminded"] * 3
+    assert encoder.asked == 1
 
 
 @pytest.mark.parametrize(

@@ -700,3 +700,21 @@ async def test_people_are_called_by_name(database: Database, clock: Clock) -> No
         assert await members.display_name(uow.session, "@anna:example.org") == "Anna De Wever"
         assert await members.display_name(uow.session, "@bram:example.org") == "bram"
         assert await uow.session.scalar(select(func.count(Member.user_id))) == 1
+
+
+async def test_two_who_meet_somebody_for_the_first_time_at_once(
+    database: Database, clock: Clock
+) -> None:
+    """On PostgreSQL, events of two rooms are handled side by side."""
+
+    async def meet(room: str) -> None:
+        async with database.uow(room, clock()) as uow:
+            member = await members.get(uow.session, "@anna:x", clock())
+            await asyncio.sleep(0.05)
+            await members.joined(uow.session, room, member.user_id)
+            await uow.commit()
+
+    await asyncio.gather(meet("!one"), meet("!two"))
+    async with database.uow("test", clock()) as uow:
+        assert await members.is_in(uow.session, "!one", "@anna:x")
+        assert await members.is_in(uow.session, "!two", "@anna:x")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from bot.demo.person import body_of
 from bot.domain.errors import UserError
 from bot.domain.incoming import Incoming, Message, Needed
-from bot.matrix.worker import MAX_ATTEMPTS, Fetched, Worker
+from bot.matrix.worker import MAX_ATTEMPTS, Encode, Fetched, Worker
+from bot.services.encoding import Text, Unencoded
 from bot.services.homeserver import HomeserverError, RateLimited, ServerFault, Unreachable
 from storage import inbox
 from storage.database import Database, Uow
@@ -52,7 +53,11 @@ class Bench:
         self.worker = self.started()
 
     def started(
-        self, *, rooms_at_once: int = 1, clock: Callable[[], datetime] | None = None
+        self,
+        *,
+        rooms_at_once: int = 1,
+        clock: Callable[[], datetime] | None = None,
+        encode: Encode | None = None,
     ) -> Worker:
         """Another worker, as after a restart."""
         return Worker(
@@ -62,6 +67,7 @@ class Bench:
             clock or self.clock,
             explain=self._explain,
             bury=self._bury,
+            encode=encode,
             rooms_at_once=rooms_at_once,
         )
 
@@ -230,6 +236,25 @@ async def test_side_by_side_a_failing_room_still_waits(bench: Bench) -> None:
 # What goes wrong
 
 
+@pytest.mark.parametrize("rooms_at_once", [1, 4])
+async def test_a_slow_encoder_holds_up_its_own_room_alone(bench: Bench, rooms_at_once: int) -> None:
+    encoded = asyncio.Event()
+
+    async def encode(texts: Sequence[Text]) -> None:
+        await encoded.wait()
+
+    async def needs_a_vector(_uow: Uow) -> None:
+        if not encoded.is_set():
+            raise Unencoded(Text("slow"))
+
+    bench.trouble["slow"] = needs_a_vector
+    await bench.take_in(message("$a", "slow"), message("$b", "b"), message("$c", "c", THERE))
+    async with running(bench.started(rooms_at_once=rooms_at_once, encode=encode)):
+        await until(lambda: bench.handled == ["c"])
+        encoded.set()
+        await until(lambda: bench.handled == ["c", "slow", "b"])
+
+
 async def test_a_failing_event_is_undone_and_tried_again(bench: Bench) -> None:
     bench.fail("one", KeyError("x"))
     await bench.take_in(message("$1", "one"))
@@ -296,8 +321,9 @@ async def test_a_burial_that_fails_is_tried_again(
         raise ConnectionError
 
     monkeypatch.setattr(bench.worker, "_bury", broken)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(ExceptionGroup) as failed:
         await bench.worker.once()
+    assert failed.group_contains(ConnectionError)
     assert (await bench.rows())["$1"].status == "pending"
     monkeypatch.undo()
     await bench.worker.once()

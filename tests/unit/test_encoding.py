@@ -96,11 +96,11 @@ async def test_no_texts_have_no_vectors(clock: Seconds) -> None:
     ("answer", "fault"),
     [
         (EncoderFault("refused the key"), "refused the key"),
-        (ValueError("Who spins flax?"), "ValueError"),
-        (np.zeros((2, 3), dtype=np.float32), "vectors of shape (2, 3)"),
-        (np.zeros((1, 4), dtype=np.float32), "vectors of shape (1, 4)"),
-        (np.full((1, 3), np.nan, dtype=np.float32), "vectors that are not numbers"),
-        (lambda _: asyncio.sleep(60), "no answer in time"),
+        (ValueError("Who spins flax?"), "it fails with ValueError"),
+        (np.zeros((2, 3), dtype=np.float32), "its vectors have the wrong shape (2×3)"),
+        (np.zeros((1, 4), dtype=np.float32), "its vectors have the wrong shape (1×4)"),
+        (np.full((1, 3), np.nan, dtype=np.float32), "its vectors hold what is not a number"),
+        (lambda _: asyncio.sleep(60), "it does not answer in time"),
     ],
 )
 async def test_a_fault_is_said_once_until_it_is_over(

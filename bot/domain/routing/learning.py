@@ -24,7 +24,8 @@ PENALTY = 10.0
 FEWEST = 50
 """Answered questions of one's own below which the formula was better, or as good, on replay."""
 REFIT = 10
-"""Questions between one fit and the next while comparing."""
+"""Questions between one fit and the next while comparing; a fit leaves out the newest so many,
+whose answers may still come."""
 _STEPS = 12
 _LEAST_SPREAD = 1e-9
 
@@ -53,6 +54,16 @@ class Verdict:
     def use(self) -> bool:
         better = self.learned_mrr > self.formula_mrr and self.learned_hit >= self.formula_hit
         return self.answered >= FEWEST and better
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One question: at which place the formula had who answered it, and at which ``weights`` that
+    were fitted to what came before."""
+
+    formula: int
+    learned: int
+    weights: Weights
 
 
 def sample(ranked: Sequence[Ranked], answered: Container[str]) -> Sample:
@@ -84,15 +95,25 @@ def verdict(samples: Sequence[Sample], start: Weights = FORMULA) -> Verdict:
     """``samples`` in the order of time. Those that nobody of the candidates answered say nothing;
     those before the first fit are not compared."""
     answered = [each for each in samples if each.answered]
-    formula, learned = list[int](), list[int]()
+    return judged(len(answered), compared(answered, start))
+
+
+def compared(answered: Sequence[Sample], start: Weights = FORMULA) -> list[Compared]:
+    """Of each question from number ``FEWEST`` on."""
+    found: list[Compared] = []
     for since in range(FEWEST, len(answered), REFIT):
-        weights = fit(answered[:since], start)
+        weights = fit(answered[: since - REFIT], start)
         for each in answered[since : since + REFIT]:
-            formula.append(_place(each, start))
-            learned.append(_place(each, weights))
+            found.append(Compared(_place(each, start), _place(each, weights), weights))
+    return found
+
+
+def judged(answered: int, questions: Sequence[Compared]) -> Verdict:
+    formula = [each.formula for each in questions]
+    learned = [each.learned for each in questions]
     return Verdict(
-        answered=len(answered),
-        compared=len(formula),
+        answered=answered,
+        compared=len(questions),
         formula_mrr=mrr(formula),
         formula_hit=hit(formula),
         learned_mrr=mrr(learned),

@@ -4,9 +4,9 @@ A score is a product of two quantities and some factors. How *active* somebody i
 each worth less the older it is, by a half-life that is the desk's own pace. How well they *fit*:
 the mean likeness of all their answers to the question, whenever they were given, for knowledge
 fades slower than attention. What they declare about themselves stands in for the first few answers.
-Factors: the language, the cluster, every open question, every recent ask, a referral, a “not my
-field”. The score is the logarithm of it all, so that factors are summands, and each is a part that
-can be shown.
+Factors: the language, the cluster, every open question, every recent ask, a “not my field”. The
+score is the logarithm of it all, so that factors are summands, and each is a part that can be
+shown.
 
 Likeness squared, as in the votes of the StackExchange replays this was compared with: one answer to
 the very thing says more than four to things a little like it. Constants were chosen on the
@@ -32,6 +32,8 @@ FIRST_ANSWERS = 5.0
 """So many answers say as much of what somebody knows as their profile does."""
 TYPICAL = 0.02
 """Squared likeness of an answer to just any question: what is assumed of whom nothing is known."""
+KNOWLEDGE = 0.7
+"""Of a factor in fit, as against one in activity: who is there counts for more than who knows."""
 HELPED, DID_NOT_HELP = 1.5, 0.5
 """Factors of an answer that the asker thanked for, or said was no help. Proposed, not measured."""
 _THANKS = {None: 1.0, True: HELPED, False: DID_NOT_HELP}
@@ -222,7 +224,7 @@ def parts(question: QuestionFacts, candidate: Candidate, half_life: timedelta) -
     """What speaks for somebody and against them, as logarithms of factors."""
     return {
         "active": log(_activity(candidate, half_life)),
-        "fits": log(_fit(candidate) / TYPICAL),
+        "fits": KNOWLEDGE * log(_fit(candidate) / TYPICAL),
         "language": _language(question.language, candidate.languages),
         "cluster": SAME_CLUSTER * (question.cluster in candidate.clusters),
         "load": OPEN_QUESTION * candidate.open_load,

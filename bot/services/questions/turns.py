@@ -151,7 +151,7 @@ async def _ask_wave(
             turn.until,
             reasons,
             wave=turn.wave,
-            parts=each.parts,
+            parts=instance.router.weighed(each.parts),
         )
 
 

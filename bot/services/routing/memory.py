@@ -5,7 +5,7 @@ transaction that changes it tells so when it is committed: what was rolled back 
 Vectors that are missing are remembered as missing (bot.services.routing.rebuilding makes them).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -42,6 +42,16 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class _Shown(Container[int]):
+    past: Mapping[int, Past]
+    but: Collection[int]
+
+    def __contains__(self, number: object) -> bool:
+        past = self.past.get(number) if isinstance(number, int) else None
+        return past is not None and past.shown and bool(past.answers) and number not in self.but
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """What an expert says they know, and the vectors of it, once they are made."""
 
@@ -60,7 +70,7 @@ class Memory:
         self._desks: dict[int, str] = {}
         self.questions_without_vector: set[int] = set()
         self.answers_without_vector: set[int] = set()
-        self._answered_by: dict[str, set[int]] = {}
+        self._answered_by: dict[str, dict[int, None]] = {}
         self._refused_by: dict[str, set[int]] = {}
         self._profiles: tuple[list[str], ProfileMatcher] | None = None
 
@@ -101,14 +111,14 @@ class Memory:
         """``key`` is the number of the expert's first message in answer to question ``number``."""
         if past := self.past.get(number):
             past.answers.setdefault(expert, (key, at))
-            self._answered_by.setdefault(expert, set()).add(number)
+            self._answered_by.setdefault(expert, {})[number] = None
 
     def unanswered(self, number: int, expert: str) -> None:
         """The last of what they answered was taken back."""
         past = self.past.get(number)
         if past is not None and expert in past.answers:
             self._forget_answer(past.answers.pop(expert)[0])
-        self._answered_by.get(expert, set()).discard(number)
+        self._answered_by.get(expert, {}).pop(number, None)
 
     def helped(self, number: int, helped: bool | None) -> None:
         if past := self.past.get(number):
@@ -149,7 +159,7 @@ class Memory:
         """Of every question they answered, ``but`` the one that is asked now. ``likeness`` is that
         of answers."""
         votes = []
-        for number in sorted(self._answered_by.get(expert, ())):
+        for number in self._answered_by.get(expert, ()):
             key, at = self.past[number].answers[expert]
             if number != but:
                 votes.append(Vote(likeness.get(key, 0.0), now - at, self.past[number].helped))
@@ -160,9 +170,9 @@ class Memory:
         refused = self._refused_by.get(expert, ())
         return max((likeness.get(number, 0.0) for number in refused), default=0.0)
 
-    def shown(self) -> set[int]:
+    def shown(self, but: Collection[int] = ()) -> Container[int]:
         """The answered questions that others may be shown."""
-        return {number for number, past in self.past.items() if past.shown and past.answers}
+        return _Shown(self.past, but)
 
     def fits(self, text: Text, vector: Vector | None) -> dict[str, float]:
         """How like the question is to what each expert declares, from 0 to 1, on the scale of

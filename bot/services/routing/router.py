@@ -39,6 +39,10 @@ class Router:
         self._default = network.default_desk if network.desks else ""
         self.is_described = False
 
+    def weighed(self, parts: Mapping[str, float]) -> dict[str, float]:
+        """What each part added to somebody's score."""
+        return {name: self.weights.get(name, 0.0) * value for name, value in parts.items()}
+
     def wake(self) -> None:
         """There may be vectors to make."""
         self.woken.set()
@@ -71,7 +75,7 @@ class Router:
 
     def known(self, text: Text, vector: Vector | None, but: Collection[int]) -> list[Known]:
         """Earlier questions whose answers may help, the closest first."""
-        shown = self.memory.shown().difference(but)
+        shown = self.memory.shown(but)
         return self.memory.questions.closest(text.words, text.language, vector, shown)
 
 
