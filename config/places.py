@@ -39,7 +39,8 @@ def near(place: str) -> list[str]:
     if region and country in regions():
         of_country = [f"{country}-{each}" for each in regions()[country]]
         return get_close_matches(f"{country}-{region}", of_country, n=3, cutoff=0) or [country]
-    return get_close_matches(country, regions(), n=3, cutoff=0.5)
+    # Of two letters, one in common says nothing.
+    return get_close_matches(country, regions(), n=3, cutoff=0.6)
 
 
 def split(place: str) -> tuple[str, str | None]:

@@ -1,11 +1,13 @@
 """The default network with the encoder that everybody has: plain questions reach their desk."""
 
 import asyncio
+from datetime import date
 
 import pytest
 
 from bot.encoders.default import use_alone
 from bot.services.encoding import Encoder, Text
+from bot.services.holidays import public_holidays
 from bot.services.routing.desks import DeskMatcher, describe
 from config.network import load_network
 
@@ -69,3 +71,17 @@ async def test_whatever_is_typed_some_desk_is_chosen(
     choice = matcher.choose(text, vector, None, "project")
     assert NETWORK.desk(choice.desk) is not None
     assert choice.runner_up != choice.desk
+
+
+@pytest.mark.parametrize(
+    ("day", "is_open"),
+    [
+        (date(2026, 11, 11), False),  # on both sides of the border
+        (date(2026, 7, 14), True),  # in France alone
+        (date(2026, 7, 21), True),  # in Belgium alone
+        (date(2027, 1, 1), False),
+    ],
+)
+def test_desks_rest_when_both_countries_do(day: date, is_open: bool) -> None:
+    for desk in NETWORK.desks:
+        assert (day not in public_holidays(*desk.hours.holidays)) is is_open

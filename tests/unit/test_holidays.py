@@ -89,7 +89,7 @@ def test_what_may_have_been_meant_is_named(typed: str, near: dict[str, str]) -> 
     assert near.items() <= found.near.items()
 
 
-@pytest.mark.parametrize("typed", ["", "-", "👍", "x" * 5_000, "somewhere else entirely"])
+@pytest.mark.parametrize("typed", ["", "-", "ZZ", "👍", "x" * 5_000, "somewhere else entirely"])
 def test_what_is_no_place_has_nothing_near(typed: str) -> None:
     assert place_named(typed, LANGUAGES) == UnknownPlace(typed, {})
 

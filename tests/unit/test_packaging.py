@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("bot", "commands", "storage", "config")
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-e5.lock", "requirements-dev.lock")
 LOCK_LINE = re.compile(
     r"(?P<name>[a-z0-9-]+)==(?P<version>[^ ]+)( ; [^\\]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?"
 )
@@ -82,7 +82,14 @@ def test_the_locks_satisfy_what_the_project_declares() -> None:
 
 
 def test_what_is_tested_is_what_operators_install() -> None:
-    assert locked("requirements.lock").items() <= locked("requirements-dev.lock").items()
+    tested = locked("requirements-dev.lock").items()
+    assert locked("requirements.lock").items() <= tested
+    assert locked("requirements-e5.lock").items() <= tested
+
+
+def test_the_locks_hold_the_extra_encoder() -> None:
+    both = locked("requirements.lock") | locked("requirements-e5.lock")
+    assert unsatisfied(runtime() + extras("e5"), both) == []
 
 
 def test_every_import_of_the_product_is_a_declared_dependency() -> None:

@@ -187,6 +187,7 @@ async def reopen(uow: Uow, instance: Instance, question: Question, by: str) -> N
 
 
 async def _wake(uow: Uow, instance: Instance, question: Question) -> None:
+    """With those who took it; with nobody at work on it, it begins anew."""
     question.closed_at = question.closed_as = question.help_asked_at = None
     question.merged_into = None
     question.wave = 0
