@@ -3,6 +3,7 @@
 from bot.domain import content
 from bot.domain.roles import Role
 from bot.services import people
+from bot.services.members import is_here
 from bot.services.questions import comfort
 from bot.services.speech import say
 from commands.context import Context
@@ -51,7 +52,7 @@ async def expert_add(
 ) -> None:
     profile = people.Profile(desk, cluster, lang, topics)
     await people.appoint(ctx.uow, ctx.instance, person, Role.EXPERT, profile, by=ctx.sender)
-    if await people.is_here(ctx.uow, person):
+    if await is_here(ctx.uow, person):
         ctx.done()
     else:
         who = content.code(person)

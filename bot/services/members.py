@@ -67,6 +67,12 @@ async def coordinates(uow: Uow, instance: Instance, user_id: str, desk: str) -> 
     return user_id in instance.admins or coordinator
 
 
+async def is_here(uow: Uow, user_id: str) -> bool:
+    """Whether somebody is in the network's space; while there is none, everybody is."""
+    space = await rooms.find(uow.session, "space", "space")
+    return space is None or await members.is_in(uow.session, space.room_id, user_id)
+
+
 def is_away(member: Member | None, now: datetime) -> bool:
     if member is None or member.away_since is None:
         return False

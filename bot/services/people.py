@@ -57,12 +57,6 @@ async def appoint(
     await turns.expert_appointed(uow, instance, profile.desk)
 
 
-async def is_here(uow: Uow, user_id: str) -> bool:
-    """Whether somebody is in the network's space."""
-    space = await rooms.find(uow.session, "space", "space")
-    return space is not None and await members.is_in(uow.session, space.room_id, user_id)
-
-
 async def _tell(uow: Uow, instance: Instance, user_id: str, role: Role, desk: str) -> None:
     tr = await tr_for(uow, instance, user_id)
     named = desk_name(instance, desk, tr.language)

@@ -93,11 +93,16 @@ async def test_who_takes_it_meanwhile_spares_who_was_to_be_asked(desk: Desk, clo
     assert "elke" not in names(await desk.in_desk("question.offer"))
 
 
-async def test_who_went_away_overnight_is_not_asked(desk: Desk, clock: Clock) -> None:
+@pytest.mark.parametrize("gone", ["away", "left"])
+async def test_who_went_overnight_is_not_asked(desk: Desk, clock: Clock, gone: str) -> None:
     await desk.ask()
     clock.now = NIGHT
     await desk.command(f"!assign Q1 {desk.house.user('elke')}", by="carla", room="funding")
-    await desk.command("!away", by="elke", room="funding")
+    if gone == "away":
+        await desk.command("!away", by="elke", room="funding")
+    else:
+        await desk.people["elke"].leave(await desk.house.room("space", "space"))
+        await desk.house.quiet()
     await desk.due()
     assert (await states(desk))["elke"] == "withdrawn"
     assert (await desk.question()).step == "offer", "somebody else is asked"

@@ -14,7 +14,7 @@ from bot.domain.routing.filters import Bar, Presence, bar
 from bot.domain.routing.ranking import Candidate, QuestionFacts, Ranked, Why, pick, rank
 from bot.services.holidays import public_holidays
 from bot.services.instance import Instance
-from bot.services.members import is_away, name
+from bot.services.members import is_away, is_here, name
 from bot.services.questions.common import calendar
 from bot.services.routing.loading import stored_meaning
 from bot.services.routing.router import text_of
@@ -92,8 +92,10 @@ async def free_from(
 ) -> datetime | None:
     """The first moment from now on at which somebody who was named may be asked, in their own hours
     or, as far as they have none, the desk's; however often they were asked. None while they are
-    away."""
+    away, or not in the network."""
     if is_away(await members.find(uow.session, user_id), uow.now):
+        return None
+    if not await is_here(uow, user_id):
         return None
     if not instance.network.questions.quiet_hours:
         return uow.now

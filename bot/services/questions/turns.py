@@ -31,7 +31,7 @@ from bot.domain.questions import (
     replacement,
 )
 from bot.services.instance import Instance
-from bot.services.members import coordinates, is_away, serves
+from bot.services.members import coordinates, is_away, is_here, serves
 from bot.services.questions import escalating, experts, offers
 from bot.services.questions.cards import ensure_card, move_card, refresh_acknowledgement
 from bot.services.questions.common import (
@@ -45,7 +45,7 @@ from bot.services.questions.common import (
 from bot.services.questions.experts import Pool
 from bot.services.routing.loading import keep_correction
 from config.locales import N_
-from storage import audit, members, profiles, questions, rooms
+from storage import audit, members, profiles, questions
 from storage.database import Uow
 from storage.questions import Offer, Question
 
@@ -237,7 +237,7 @@ async def _call(
 async def _ask_planned(
     uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]
 ) -> bool:
-    """Who was named out of their hours is asked now, unless they have gone away since."""
+    """Who was named out of their hours is asked now, unless they have gone since."""
     planned = next((each for each in made if each.state == OfferState.PLANNED), None)
     if planned is None:
         return False
@@ -326,7 +326,8 @@ async def _note_pass(
 ) -> None:
     """What was answered, or taken until the question was closed, stays so."""
     offer.passed_because = because
-    if is_open(question) or offer.state != OfferState.CLAIMED:
+    stays = (OfferState.PASSED,) if is_open(question) else (OfferState.PASSED, OfferState.CLAIMED)
+    if offer.state not in stays:
         await offers.end(uow, instance, offer, OfferState.PASSED)
     await _learn_from_pass(uow, instance, question, offer.expert, because)
 
@@ -377,8 +378,7 @@ async def _check_named(
         raise UserError("assign-asker", N_("That is the person who asked. Name somebody else."))
     if person == instance.user_id:
         raise UserError("appoint-bot", N_("I can’t be that myself. Name a person."))
-    space = await rooms.find(uow.session, "space", "space")
-    if space is not None and not await members.is_in(uow.session, space.room_id, person):
+    if not await is_here(uow, person):
         raise UserError(
             "not-a-member", N_("That person is not in the network. Name one of its members.")
         )
