@@ -148,9 +148,9 @@ async def _rest(
     if member is not None and is_away(member, uow.now):
         if member.away_until is None:
             return tr("You are away. {command} when you are back.", command=back)
-        until = tr.when(member.away_until, instance.zone, uow.now)
+        day = tr.date(member.away_until, instance.zone)
         return tr(
-            "You are away until {when}. {command} if you are back before.", when=until, command=back
+            "You are away until {day}. {command} if you are back before.", day=day, command=back
         )
     if profile.busy_until is not None and profile.busy_until > uow.now:
         until = tr.when(profile.busy_until, instance.zone, uow.now)
