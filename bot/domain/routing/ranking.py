@@ -32,7 +32,7 @@ FIRST_ANSWERS = 5.0
 """So many answers say as much of what somebody knows as their profile does."""
 TYPICAL = 0.02
 """Squared likeness of an answer to just any question: what is assumed of whom nothing is known."""
-KNOWLEDGE = 0.7
+KNOWLEDGE = 0.8
 """Of a factor in fit, as against one in activity: who is there counts for more than who knows."""
 HELPED, DID_NOT_HELP = 1.5, 0.5
 """Factors of an answer that the asker thanked for, or said was no help. Proposed, not measured."""
