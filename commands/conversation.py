@@ -13,7 +13,7 @@ from bot.domain.language import is_question_like
 from bot.services import activity, members
 from bot.services.instance import Instance
 from bot.services.questions import asking, relaying
-from bot.services.questions.common import is_open, label
+from bot.services.questions.common import card, desk_name, is_open, label
 from bot.services.speech import edit, linked
 from commands.context import Context
 from config.locales import Translator
@@ -106,7 +106,9 @@ async def _not_carried(context: Context, question: Question) -> None:
     """Somebody wrote where experts answer and it went nowhere: say so, once."""
     if context.sender == question.asker:
         return
-    slot = f"{question.id}:{question.status}:{context.sender}"
+    home = await card(context.uow, question)
+    moved = not question.private and home is not None and home.lane != context.lane
+    slot = f"{question.id}:{question.desk if moved else question.status}:{context.sender}"
     if not await jobs.claim(context.uow.session, "not-carried", slot, context.uow.now):
         return
     if not is_open(question):
@@ -114,6 +116,15 @@ async def _not_carried(context: Context, question: Question) -> None:
             context.tr(
                 "{number} is closed: the person who asked did not get this.",
                 number=label(question.id),
+            )
+        )
+    elif moved:
+        desk = desk_name(context.instance, question.desk, context.tr.language)
+        context.reply(
+            context.tr(
+                "{number} is now with the {desk}: this is not passed on from here.",
+                number=label(question.id),
+                desk=desk,
             )
         )
     else:
@@ -219,7 +230,7 @@ async def reworded(uow: Uow, instance: Instance, message: Message, words: str) -
     for link in found:
         link.data = {**(link.data or {}), "text": words}
         tr = await members.tr_for(uow, instance, message.sender)
-        edit(uow, link, _draft(tr, words), "reply")
+        await edit(uow, link, _draft(tr, words), "reply")
     return bool(found)
 
 

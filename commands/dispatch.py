@@ -32,6 +32,7 @@ from bot.domain.roles import Role, allows
 from bot.domain.rooms.model import CONTROL
 from bot.services import activity, calendar, members, rooms
 from bot.services.instance import Instance
+from bot.services.people import left
 from bot.services.questions import asking, relaying, withdrawing, wording
 from commands import conversation
 from commands.context import Context
@@ -350,7 +351,7 @@ class Dispatcher:
             return
         await members.membership_changed(uow, self._instance, change)
         if change.user_id != me and change.membership in ("leave", "ban"):
-            await withdrawing.asker_left(uow, self._instance, change.room_id, change.user_id)
+            await left(uow, self._instance, change.room_id, change.user_id)
 
 
 async def _is_direct(uow: Uow, room: Room | None, room_id: str) -> bool:

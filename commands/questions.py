@@ -1,5 +1,6 @@
 """Asking, following, answering and looking after questions."""
 
+from datetime import datetime
 from typing import Annotated
 
 from bot.domain import content
@@ -169,8 +170,8 @@ async def pass_on(
         question, because = None, question
     found = await _meant(ctx, question)
     reason, to = (None, None) if because is None else (because.reason, because.to)
-    await turns.pass_on(ctx.uow, ctx.instance, found, ctx.sender, reason, to)
-    ctx.done()
+    later = await turns.pass_on(ctx.uow, ctx.instance, found, ctx.sender, reason, to)
+    await _named(ctx, to, later)
 
 
 @command(
@@ -183,7 +184,12 @@ async def pass_on(
 async def assign(ctx: Context, question: QuestionNumber, person: UserId) -> None:
     found = await existing(ctx.uow, ctx.instance, question)
     later = await turns.assign(ctx.uow, ctx.instance, found, person, ctx.sender)
-    if later is None:
+    await _named(ctx, person, later)
+
+
+async def _named(ctx: Context, person: str | None, later: datetime | None) -> None:
+    """Done; and when the person will be asked, if not at once."""
+    if person is None or later is None:
         ctx.done()
         return
     who = await name(ctx.uow, person)

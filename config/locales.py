@@ -38,6 +38,8 @@ _LOCALES = {"fr": "fr_FR", "nl": "nl", "en": "en_GB"}
 _TODAY = {"fr": "aujourd’hui à {time}", "nl": "vandaag om {time}", "en": "today at {time}"}
 _WHEN = {"fr": "{date} à {time}", "nl": "{date} om {time}", "en": "{date} at {time}"}
 _NOW = {"fr": "à l’instant", "nl": "zonet", "en": "just now"}
+_INSTANT = {"fr": "moins d’une minute", "nl": "minder dan een minuut", "en": "less than a minute"}
+_QUOTES = {"fr": ("«\u00a0", "\u00a0»"), "nl": ("“", "”"), "en": ("“", "”")}
 _SPANS: dict[Span, int] = {"day": 86_400, "hour": 3_600, "minute": 60}
 
 
@@ -104,7 +106,13 @@ class Translator:
     def duration(self, delta: timedelta) -> str:
         """“1 hour and 30 minutes”: exact to the minute below a day, to the hour above."""
         parts = [(unit, count) for unit, count in list(_spans(delta))[:2] if count]
-        return self.listing(self._counted(*part) for part in parts or [("minute", 0)]).body
+        if not parts:
+            return _INSTANT[self.language]
+        return self.listing(self._counted(*part) for part in parts).body
+
+    def quoted(self, text: str) -> str:
+        opened, closed = _QUOTES[self.language]
+        return f"{opened}{text}{closed}"
 
     def number(self, value: int | float) -> str:
         return numbers.format_decimal(value, locale=self._locale)

@@ -266,6 +266,21 @@ async def taken_by(session: AsyncSession, expert: str) -> Sequence[Question]:
     return (await session.scalars(query.order_by(Question.id))).all()
 
 
+async def standing_with(session: AsyncSession, expert: str) -> Sequence[Question]:
+    """Open questions this expert was offered, will be offered or took, and has not answered."""
+    query = (
+        select(Question)
+        .join(Offer, Offer.question_id == Question.id)
+        .where(
+            Question.status.in_(OPEN_STATUSES),
+            Offer.expert == expert,
+            Offer.state.in_(("planned", "open", "claimed")),
+            Offer.answered_at.is_(None),
+        )
+    )
+    return (await session.scalars(query.order_by(Question.id))).all()
+
+
 async def at_root(session: AsyncSession, root: str) -> Question | None:
     """The question whose conversation with the asker is the thread of ``root``."""
     query = select(Question).where(Question.root == root).order_by(Question.id.desc()).limit(1)

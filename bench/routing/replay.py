@@ -104,10 +104,10 @@ def _methods(
 
 def _nights(before: Sequence[learning.Compared], answered: int) -> list[_Night]:
     """One for each of the ``answered`` questions, in the order of time."""
-    nights = [_Night(FORMULA, FORMULA)] * min(learning.FEWEST, answered)
+    nights = [_Night(FORMULA, FORMULA)] * min(learning.COMPARED_FROM, answered)
     for place, each in enumerate(before):
         until = place - place % learning.REFIT
-        told = learning.judged(learning.FEWEST + until, before[:until])
+        told = learning.judged(learning.COMPARED_FROM + until, before[:until])
         nights.append(_Night(each.weights, each.weights if told.use else FORMULA))
     return nights
 

@@ -8,16 +8,17 @@ from bot.domain.errors import UserError
 from bot.domain.roles import Role
 from bot.services.instance import Instance
 from bot.services.members import name, tr_for
-from bot.services.questions import turns, withdrawing
+from bot.services.questions import relaying, turns, withdrawing
 from bot.services.questions.cards import refresh_acknowledgement
 from bot.services.questions.common import desk_name
 from bot.services.questions.suggesting import unsay
 from bot.services.routing import loading
-from bot.services.speech import say
+from bot.services.speech import say, take_back, take_back_edits
 from config.locales import N_, Translator
-from storage import answers, audit, erasure, members, outbox, questions, rooms
+from storage import answers, audit, erasure, links, members, outbox, questions, rooms
 from storage.database import Uow
 from storage.members import RoleRow
+from storage.questions import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ async def dismiss(
         await uow.session.delete(row)
         await uow.session.flush()
         if role is Role.EXPERT:
-            await turns.expert_dismissed(uow, instance, user_id, row.desk)
+            await turns.expert_gone(uow, instance, user_id, row.desk)
         audit.note(uow.session, uow.now, by, f"{role}-remove", person=user_id, desk=row.desk)
     await loading.redeclared(uow, instance.router, user_id)
 
@@ -125,6 +126,22 @@ async def _person(uow: Uow, row: RoleRow, tr: Translator) -> Piece:
     return content.join(" · ", facts)
 
 
+async def left(uow: Uow, instance: Instance, room_id: str, user_id: str) -> None:
+    """Somebody left a room; with the space they leave the network."""
+    await withdrawing.asker_left(uow, instance, room_id, user_id)
+    room = await rooms.by_id(uow.session, room_id)
+    if room is not None and room.kind == "space":
+        await turns.expert_gone(uow, instance, user_id)
+
+
+async def _without(uow: Uow, instance: Instance, question: Question) -> None:
+    """Whoever took or answered it is erased: nothing says who it was, and it goes on."""
+    for link in await links.of(uow.session, question.id, "question.ack"):
+        await take_back_edits(uow, link)
+    await relaying.unanswered(uow, instance, question)
+    await refresh_acknowledgement(uow, instance, question)
+
+
 async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     """Forget a person: their copies in rooms are redacted, their rows deleted or emptied.
 
@@ -141,14 +158,18 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     for question in asked:
         await withdrawing.withdrawn(uow, instance, question)
     for link in await erasure.messages_about(uow.session, user_id):
-        uow.outbox.redact(link.lane, link.event_id)
+        await take_back(uow, link)
     for number in await answers.answered_by(uow.session, user_id):
         await unsay(uow, number)
     taken = await questions.taken_by(uow.session, user_id)
+    for row in await members.roles_of(uow.session, user_id):
+        await uow.session.delete(row)
     await uow.session.flush()
+    await turns.expert_gone(uow, instance, user_id)
     await loading.forget(uow, instance.router, user_id, [each.id for each in asked])
     await erasure.forget(uow.session, user_id)
     for question in taken:
-        await refresh_acknowledgement(uow, instance, question)
+        await uow.session.refresh(question)
+        await _without(uow, instance, question)
     audit.note(uow.session, uow.now, by, "erase", questions=len(asked))
     return len(asked)

@@ -5,9 +5,13 @@ from typing import Any
 
 from bot.domain import content
 from bot.domain.content import Piece
+from storage import links
 from storage.database import Uow
 from storage.links import Link
 from storage.outbox import OutboxRow
+
+EDIT = "edit"
+"""The role of a link for an edit; its subject is the link of what was edited."""
 
 
 def say(
@@ -36,7 +40,7 @@ def say(
     return uow.outbox.send(lane, message, link=link, not_before=not_before)
 
 
-def edit(
+async def edit(
     uow: Uow,
     link: Link,
     piece: Piece,
@@ -51,7 +55,25 @@ def edit(
     message = content.replacing(
         content.tagged(message, kind, **fields), link.event_id, already or piece.mentions
     )
-    return uow.outbox.send(link.lane, message)
+    return await replace(uow, link, message)
+
+
+async def replace(uow: Uow, link: Link, message: content.Content) -> OutboxRow:
+    """Queue ``message``, which is an edit of the one behind ``link``."""
+    await uow.session.flush()
+    return uow.outbox.send(link.lane, message, link=linked(uow, EDIT, link.id, author=link.author))
+
+
+async def take_back(uow: Uow, link: Link) -> None:
+    """Queue the redaction of a message of ours, and of its edits: they hold its text as well."""
+    uow.outbox.redact(link.lane, link.event_id)
+    await take_back_edits(uow, link)
+
+
+async def take_back_edits(uow: Uow, link: Link) -> None:
+    for each in await links.of(uow.session, link.id, EDIT):
+        uow.outbox.redact(each.lane, each.event_id)
+        await uow.session.delete(each)
 
 
 def linked(uow: Uow, role: str, subject: int, **more: Any) -> Link:

@@ -11,6 +11,7 @@ from bot.services.questions.common import desk_name, label
 from config.locales import N_, Translator
 from storage import audit, inbox, outbox, questions, rooms
 from storage.database import Uow
+from storage.erasure import ERASED
 
 SHOWN = 15
 ACTS = {
@@ -82,6 +83,8 @@ def _detail(instance: Instance, key: str, value: Any, tr: Translator) -> Piece:
     shown = str(value)
     if isinstance(value, bool):
         shown = tr.plain("yes") if value else tr.plain("no")
+    elif value == ERASED:
+        shown = tr.plain("an erased person")
     elif key in ("question", "into"):
         shown = label(value)
     elif key == "desk":

@@ -22,7 +22,10 @@ Row: TypeAlias = tuple[float, ...]
 PENALTY = 10.0
 """Questions that must speak for it before a weight moves by its own standardised size."""
 FEWEST = 50
-"""Answered questions of one's own below which the formula was better, or as good, on replay."""
+"""Answered questions of one's own below which nothing learned is used."""
+COMPARED_FROM = 30
+"""Answered questions before the first that is compared: below, the formula was better, or as good,
+on replay. What is used has won on twenty at least."""
 REFIT = 10
 """Questions between one fit and the next while comparing; a fit leaves out the newest so many,
 whose answers may still come."""
@@ -99,9 +102,9 @@ def verdict(samples: Sequence[Sample], start: Weights = FORMULA) -> Verdict:
 
 
 def compared(answered: Sequence[Sample], start: Weights = FORMULA) -> list[Compared]:
-    """Of each question from number ``FEWEST`` on."""
+    """Of each question from number ``COMPARED_FROM`` on."""
     found: list[Compared] = []
-    for since in range(FEWEST, len(answered), REFIT):
+    for since in range(COMPARED_FROM, len(answered), REFIT):
         weights = fit(answered[: since - REFIT], start)
         for each in answered[since : since + REFIT]:
             found.append(Compared(_place(each, start), _place(each, weights), weights))

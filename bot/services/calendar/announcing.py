@@ -176,7 +176,7 @@ async def publish(uow: Uow, instance: Instance, shown: Link, by: str) -> None:
         title=content.bold(event.title),
         rooms=texts.room_names(instance, event.clusters, tr),
     )
-    edit(uow, shown, done, "reply", event=event.number)
+    await edit(uow, shown, done, "reply", event=event.number)
 
 
 def _announce(uow: Uow, instance: Instance, event: Event, room_id: str) -> None:

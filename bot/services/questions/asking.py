@@ -134,7 +134,6 @@ async def _check_named(uow: Uow, instance: Instance, asked: Asked) -> None:
             N_("That person is no expert of this network. Leave {to} out, and I’ll propose some."),
             to="--to",
         )
-    await turns.check_present(uow, asked.to)
 
 
 async def _file(uow: Uow, instance: Instance, asked: Asked) -> Question:

@@ -151,7 +151,7 @@ async def card_text(uow: Uow, instance: Instance, question: Question) -> Piece:
 async def refresh_cards(uow: Uow, instance: Instance, question: Question) -> None:
     """Bring the cards up to date with the question."""
     for link in await links.of(uow.session, question.id, "question.card"):
-        edit(
+        await edit(
             uow,
             link,
             await card_text(uow, instance, question),
@@ -191,7 +191,7 @@ async def move_card(uow: Uow, instance: Instance, question: Question, desk: str)
 async def refresh_acknowledgement(uow: Uow, instance: Instance, question: Question) -> None:
     link = await links.latest(uow.session, question.id, "question.ack")
     if link is not None:
-        edit(
+        await edit(
             uow,
             link,
             await acknowledgement(uow, instance, question),

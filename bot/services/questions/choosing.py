@@ -10,7 +10,7 @@ from bot.domain.questions import Step
 from bot.domain.routing.ranking import Ranked
 from bot.services.instance import Instance
 from bot.services.members import name, tr_for
-from bot.services.questions import escalating, experts, turns
+from bot.services.questions import experts, turns
 from bot.services.questions.cards import choices, refresh_cards
 from bot.services.questions.common import calendar, label, to_asker
 from bot.services.speech import linked
@@ -107,16 +107,14 @@ async def whom_chosen(
     expert = _choice(link, sign)
     if expert is None or question.step not in (Step.NAMING, Step.OPENING, Step.COORDINATOR):
         return
-    link.data = None
     await name_whom(uow, instance, question, expert)
+    link.data = None
 
 
 async def name_whom(uow: Uow, instance: Instance, question: Question, expert: str) -> None:
     """The asker of a private question says who may read it."""
-    reasons = [{"reason": "named", "value": ""}]
-    later = await turns.name_expert(uow, instance, question, expert, reasons)
-    if later is not None:
-        await escalating.tell_planned(uow, instance, question, expert, later)
+    await turns.check_present(uow, expert)
+    await turns.name_expert(uow, instance, question, expert, [{"reason": "named", "value": ""}])
 
 
 def _signed(named: Sequence[str | Piece]) -> Piece:

@@ -21,7 +21,7 @@ from bot.services.questions.merging import sharing, unmerge
 from bot.services.questions.suggesting import judged, remember_helped
 from bot.services.speech import linked, say
 from config.locales import N_
-from storage import links
+from storage import answers, links
 from storage.database import Uow
 from storage.questions import Question
 
@@ -110,7 +110,8 @@ async def _tell_desk(uow: Uow, instance: Instance, question: Question) -> None:
             if tr
             else instance.texts.each(languages, sentence, number=number)
         )
-        thanked = await names(uow, await claimed_by(uow, question))
+        given = dict.fromkeys(each.expert for each in await answers.of(uow.session, question.id))
+        thanked = await names(uow, list(given))
         if question.helped and thanked and not alone:
             piece = content.lines(content.join("", ["👍 → ", content.join(", ", thanked)]), piece)
         say(

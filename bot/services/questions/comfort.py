@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.domain import content
 from bot.domain.content import Piece
+from bot.domain.hours import WorkingHours
 from bot.domain.questions import Because
 from bot.domain.roles import Role
 from bot.services.holidays import place_name
@@ -111,6 +112,7 @@ async def _desk(instance: Instance, row: RoleRow, tr: Translator) -> Piece:
 
 
 def _hours(instance: Instance, desk: str, profile: Profile, tr: Translator) -> Piece:
+    open_hours = calendar(instance, desk).hours
     hours = own_hours(profile, calendar(instance, desk))
     days = ", ".join(tr.weekday(each) for each in sorted(hours.days))
     told = tr(
@@ -119,12 +121,25 @@ def _hours(instance: Instance, desk: str, profile: Profile, tr: Translator) -> P
         start=f"{hours.start:%H:%M}",
         end=f"{hours.end:%H:%M}",
     )
+    if not _overlap(hours, open_hours):
+        only = tr(
+            "the desk is open from {start} to {end}: in your hours you are asked only when "
+            "somebody names you",
+            start=f"{open_hours.start:%H:%M}",
+            end=f"{open_hours.end:%H:%M}",
+        )
+        told = content.join(" · ", [told, only])
     if profile.country is None:
         return told
     holidays = tr(
         "not on the holidays of {country}", country=place_name(profile.country, (tr.language,))
     )
     return content.join(", ", [told, holidays])
+
+
+def _overlap(some: WorkingHours, others: WorkingHours) -> bool:
+    same_day = bool(some.days & others.days)
+    return same_day and max(some.start, others.start) < min(some.end, others.end)
 
 
 async def _asks(
@@ -165,5 +180,7 @@ async def _refused(uow: Uow, instance: Instance, expert: str, tr: Translator) ->
     for question in found[:REFUSALS_SHOWN]:
         number = await numbered(uow, instance, question, expert)
         hidden = question.private or not question.text
-        told.append(number if hidden else content.join(" ", [number, f"“{short(question.text)}”"]))
+        told.append(
+            number if hidden else content.join(" ", [number, tr.quoted(short(question.text))])
+        )
     return [tr("Not your field: {questions}", questions=content.join(" · ", told))] if told else []

@@ -11,7 +11,7 @@ from bot.domain.questions import Patience
 from bot.domain.roles import Role
 from bot.services.holidays import public_holidays
 from bot.services.instance import Instance
-from bot.services.members import name
+from bot.services.members import is_away, name
 from bot.services.speech import say
 from config import network
 from config.locales import N_, Translator
@@ -113,13 +113,16 @@ async def desk_room(uow: Uow, desk: str) -> str:
 
 
 async def desk_people(uow: Uow, desk: str, without: str) -> tuple[list[str], list[str]]:
-    """Coordinators and experts of a desk, both without the asker."""
-    coordinators = await members.roles(uow.session, Role.COORDINATOR, desk)
-    experts = await members.roles(uow.session, Role.EXPERT, desk)
-    return (
-        [each.user_id for each in coordinators if each.user_id != without],
-        [each.user_id for each in experts if each.user_id != without],
-    )
+    """Coordinators and experts of a desk who are not away, both without the asker."""
+
+    async def there(role: Role) -> list[str]:
+        rows = await members.roles(uow.session, role, desk)
+        people = [each.user_id for each in rows if each.user_id != without]
+        return [
+            each for each in people if not is_away(await members.find(uow.session, each), uow.now)
+        ]
+
+    return await there(Role.COORDINATOR), await there(Role.EXPERT)
 
 
 def patience(instance: Instance, question: Question) -> Patience:

@@ -12,7 +12,7 @@ from bot.services.instance import Instance
 from bot.services.members import name, pill, tr_for
 from bot.services.questions.common import asker_shown, claimed_by
 from bot.services.sanitise import people_html
-from bot.services.speech import linked
+from bot.services.speech import linked, replace
 from storage import links
 from storage.answers import Answer
 from storage.database import Uow
@@ -104,7 +104,7 @@ async def reword(
     if link.role == "question.answer":
         link.data = _kept(message)
     everybody = frozenset(made["m.mentions"]["user_ids"])
-    uow.outbox.send(link.lane, content.replacing(made, link.event_id, everybody))
+    await replace(uow, link, content.replacing(made, link.event_id, everybody))
 
 
 async def again(uow: Uow, instance: Instance, answer: Answer, question: Question) -> None:

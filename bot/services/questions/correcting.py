@@ -34,6 +34,8 @@ async def correct(
             cluster="--cluster",
             desk="--desk",
         )
+    if desk == question.desk and language is None and cluster is None:
+        raise turns.same_desk(question)
     if language is not None:
         question.language = language
         await keep_meaning(uow, instance.router, question)

@@ -19,7 +19,13 @@ from storage.questions import Offer, Question
 
 
 async def call_in(
-    uow: Uow, instance: Instance, question: Question, people: Sequence[str], step: Step
+    uow: Uow,
+    instance: Instance,
+    question: Question,
+    people: Sequence[str],
+    step: Step,
+    *,
+    called_before: bool,
 ) -> None:
     """Nobody took it: the coordinator, or everybody in the desk, is asked in the thread."""
     home = await card(uow, question)
@@ -28,9 +34,12 @@ async def call_in(
     if step is Step.COORDINATOR:
         piece = await _to_coordinators(uow, instance, question, people[0], mentioned)
     else:
+        asked = called_before or question.first_offer_at is not None
         sentence = instance.texts.each(
             instance.network.languages,
-            N_("{number} is still waiting. Who can answer? Just write in this thread."),
+            N_("{number} is still waiting. Who can answer? Just write in this thread.")
+            if asked
+            else N_("Who can answer {number}? Just write in this thread."),
             number=label(question.id),
         )
         piece = content.lines(mentioned, sentence)
@@ -103,8 +112,11 @@ async def _outcome(uow: Uow, offer: Offer, tr: Translator) -> Piece:
     return tr("{expert} (no answer)", expert=who)
 
 
-async def tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
-    """Honestly, when it takes longer: who is asked now."""
+async def tell_asker(
+    uow: Uow, instance: Instance, question: Question, *, called_before: bool
+) -> None:
+    """Honestly, when it takes longer: who is asked now. ``called_before``: the coordinator, in
+    vain."""
     tr = await tr_for(uow, instance, question.asker)
     number = label(question.id)
     sentences = {
@@ -117,6 +129,10 @@ async def tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
     sentence = sentences[Step(question.step)]
     if question.step == Step.COORDINATOR and question.private:
         sentence = N_("⏳ {number}: I’ve asked the desk’s coordinator to name an expert.")
+    elif question.step == Step.DESK and not called_before and question.first_offer_at is None:
+        sentence = N_(
+            "⏳ No expert can be asked about {number} right now, so I’ve called the whole desk."
+        )
     elif question.step == Step.COORDINATOR and question.first_offer_at is None:
         choice = question.choice or {}
         if choice.get("runner_up") and not choice.get("sure", True):
@@ -141,8 +157,11 @@ async def tell_asker(uow: Uow, instance: Instance, question: Question) -> None:
 async def tell_opening(uow: Uow, instance: Instance, question: Question, opening: datetime) -> None:
     """The desk is closed: nobody is called before it opens."""
     tr = await tr_for(uow, instance, question.asker)
+    sentence = N_("🌙 The {desk} opens {when}. I’ll ask its experts then.")
+    if question.private:
+        sentence = N_("🌙 The {desk} opens {when}. Its coordinator will name an expert then.")
     piece = tr(
-        "🌙 The {desk} opens {when}. I’ll ask its experts then.",
+        sentence,
         desk=desk_name(instance, question.desk, tr.language),
         when=tr.when(opening, instance.zone, uow.now),
     )

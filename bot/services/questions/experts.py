@@ -104,6 +104,12 @@ async def free_from(
     return next_available(said, desk, (), uow.now)
 
 
+async def hours_of(uow: Uow, instance: Instance, question: Question, user_id: str) -> Calendar:
+    """Their own hours and holidays, and those of the question's desk as far as they have none."""
+    desk = calendar(instance, question.desk)
+    return (await own(uow, instance, user_id, desk)).calendar(desk)
+
+
 async def own(uow: Uow, instance: Instance, user_id: str, desk: Calendar | None) -> Own:
     """What an expert said of when they may be asked; without their hours when ``desk`` is None."""
     profile = await profiles.find(uow.session, user_id)

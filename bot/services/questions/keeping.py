@@ -140,7 +140,7 @@ async def _show(uow: Uow, instance: Instance, question: Question, person: str) -
         "no": N_("{number} is not kept."),
     }
     piece = tr(sentences[str(said[person])], number=label(question.id))
-    edit(uow, link, piece, "question.keep", question=question.id)
+    await edit(uow, link, piece, "question.keep", question=question.id)
 
 
 async def _tell_kept(uow: Uow, instance: Instance, question: Question) -> None:

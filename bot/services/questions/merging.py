@@ -15,7 +15,7 @@ from bot.services.questions.common import asker_shown, card, label, to_asker
 from bot.services.routing.loading import keep_meaning
 from bot.services.speech import linked, say
 from config.locales import N_
-from storage import answers, audit, questions
+from storage import answers, audit, links, questions
 from storage.database import Uow
 from storage.questions import OPEN_STATUSES, Question
 
@@ -112,7 +112,10 @@ async def _bring_earlier_answers(
     uow: Uow, instance: Instance, question: Question, into: Question
 ) -> None:
     """What was answered before, as copies that follow their originals like any other."""
+    had = {each.source for each in await links.of(uow.session, question.id, "question.answer")}
     for answer in await answers.of(uow.session, into.id):
+        if answer.event_id in had:
+            continue
         await copying.again(uow, instance, answer, question)
         question.first_answer_at = question.first_answer_at or uow.now
         question.last_answer_at = uow.now

@@ -16,7 +16,7 @@ from bot.services.members import pill, tr_for
 from bot.services.questions.common import asker_shown, card, desk_name, label
 from bot.services.questions.experts import reason_texts, spoken_for
 from bot.services.speech import edit, linked, say
-from config.locales import Translator
+from config.locales import N_, Translator
 from storage import links, members, questions
 from storage.database import Uow
 from storage.links import Link
@@ -219,7 +219,7 @@ async def refresh_private(uow: Uow, instance: Instance, question: Question) -> N
         offer = offers.get(link.author or "")
         if offer is not None and offer.state in CALLED:
             text = await _private_text(uow, instance, question, offer)
-            edit(uow, link, text, "question.offer", rings=True, **_fields(offer))
+            await edit(uow, link, text, "question.offer", rings=True, **_fields(offer))
 
 
 async def end(uow: Uow, instance: Instance, offer: Offer, state: OfferState) -> None:
@@ -239,7 +239,7 @@ async def end(uow: Uow, instance: Instance, offer: Offer, state: OfferState) -> 
     }
     if link.lane.startswith("dm:") and state is OfferState.CLAIMED:
         return  # the private offer holds the question: the expert still needs it
-    edit(uow, link, sentences[state], "question.offer", **_fields(offer), state=state)
+    await edit(uow, link, sentences[state], "question.offer", **_fields(offer), state=state)
 
 
 async def end_all(
@@ -265,12 +265,20 @@ async def remind(uow: Uow, instance: Instance, question: Question, until: dateti
             continue
         tr = await tr_for(uow, instance, offer.expert)
         offer.until = until
+        sentence = N_(
+            "{expert}, a small reminder of {number}: a word is enough. "
+            "If I hear nothing ({until} at the latest), I’ll ask others as well."
+        )
+        if question.private:
+            sentence = N_(
+                "{expert}, a small reminder of {number}: a word is enough. If I hear nothing "
+                "({until} at the latest), the coordinator will name somebody else."
+            )
         say(
             uow,
             link.lane,
             tr(
-                "{expert}, a small reminder of {number}: a word is enough. "
-                "If I hear nothing by {until}, I’ll ask others as well.",
+                sentence,
                 expert=await pill(uow, offer.expert),
                 number=label(question.id),
                 until=tr.when(until, instance.zone, uow.now),

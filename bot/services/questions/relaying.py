@@ -9,11 +9,11 @@ from bot.domain.language import is_question_like
 from bot.domain.questions import OfferState, Status, Step
 from bot.services.instance import Instance
 from bot.services.questions import copying, offers, turns, wording
-from bot.services.questions.common import card, is_open, patience
+from bot.services.questions.common import calendar, card, is_open, patience
 from bot.services.questions.merging import shared, sharing
 from bot.services.questions.suggesting import unsay
 from bot.services.routing.loading import drop_answer, keep_answer
-from bot.services.speech import remember
+from bot.services.speech import remember, take_back
 from storage import answers, links, questions
 from storage.answers import Answer
 from storage.database import Uow
@@ -139,8 +139,48 @@ async def redacted(uow: Uow, instance: Instance, target: str) -> bool:
     if answer is not None:
         await drop_answer(uow, instance.router, answer)
         await unsay(uow, answer.question_id)
+        if question := await questions.get(uow.session, answer.question_id):
+            await unanswered(uow, instance, question)
     for link in await links.copies(uow.session, target):
         if link.role in ("question.answer", "question.followup"):
-            uow.outbox.redact(link.lane, link.event_id)
+            await take_back(uow, link)
+            await uow.session.delete(link)
             done = True
+            if link.role == "question.followup":
+                await _said_no_more(uow, link.subject)
     return done
+
+
+async def unanswered(uow: Uow, instance: Instance, question: Question) -> None:
+    """An answer was taken back. If it was the last, somebody is waited for again."""
+    given = {each.expert for each in await answers.of(uow.session, question.id)}
+    made = await questions.offers(uow.session, question.id)
+    for offer in made:
+        if offer.expert not in given:
+            offer.answered_at = None
+    if given or question.status != Status.ANSWERED:
+        return
+    for each in await sharing(uow, question):
+        each.first_answer_at = each.last_answer_at = None
+    question.status = Status.OPEN
+    if any(each.state == OfferState.CLAIMED for each in made):
+        question.step = Step.CLAIMED
+        span = patience(instance, question).claim
+        question.due_at = calendar(instance, question.desk).after(uow.now, span)
+    else:
+        question.step = Step.OFFER
+        await turns.advance(uow, instance, question)
+
+
+async def _said_no_more(uow: Uow, number: int) -> None:
+    """What the asker added was deleted: unless they added more, nothing waits for the experts."""
+    question = await questions.get(uow.session, number)
+    question = await shared(uow, question) if question else None
+    if question is None or question.last_answer_at is None:
+        return
+    await uow.session.flush()
+    for each in await sharing(uow, question):
+        for link in await links.of(uow.session, each.id, "question.followup"):
+            if link.created_at > question.last_answer_at:
+                return
+    question.last_activity_at = question.last_answer_at

@@ -163,8 +163,12 @@ async def _tell_expert(uow: Uow, instance: Instance, expert: str, monday: date) 
     tr = await tr_for(uow, instance, expert)
     lines = [
         content.bold(tr("Your week as an expert")),
-        tr.plural("You were asked {n} question.", "You were asked {n} questions.", asked),
-        tr.plural("You answered {n}.", "You answered {n}.", len(answered)),
+        tr.plural("You were asked {n} question.", "You were asked {n} questions.", asked)
+        if asked
+        else None,
+        tr.plural("You answered {n}.", "You answered {n}.", len(answered))
+        if answered
+        else tr("You answered none."),
     ]
     if thanked:
         lines.append(

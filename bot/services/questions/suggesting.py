@@ -16,7 +16,7 @@ from bot.services.questions.common import label, short, to_asker
 from bot.services.questions.views import numbered
 from bot.services.routing.loading import stored_meaning
 from bot.services.routing.router import text_of
-from bot.services.speech import linked
+from bot.services.speech import linked, take_back
 from config.locales import Translator
 from storage import answers, links, questions
 from storage.answers import Suggestion
@@ -62,7 +62,7 @@ async def unsay(uow: Uow, known: int) -> None:
     were shown goes."""
     for number in await answers.shown_with(uow.session, known):
         for link in await links.of(uow.session, number, "question.known"):
-            uow.outbox.redact(link.lane, link.event_id)
+            await take_back(uow, link)
             await uow.session.delete(link)
 
 
@@ -90,7 +90,7 @@ async def _line(
         content.text(short(earlier.text)),
         tr("{expert}, {ago}", expert=who, ago=tr.ago(uow.now - telling.at)),
     ]
-    return content.join("\n", [content.join(" · ", facts), f"“{short(telling.text, 160)}”"])
+    return content.join("\n", [content.join(" · ", facts), tr.quoted(short(telling.text, 160))])
 
 
 async def judged(uow: Uow, question: Question, helped: bool) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from bot.domain.errors import UserError
-from bot.domain.hours import instant
+from bot.domain.hours import Calendar, instant
 from bot.domain.questions import (
     ASKING,
     FIRST_WAVE,
@@ -50,6 +50,8 @@ from storage.database import Uow
 from storage.questions import Offer, Question
 
 WEEK = timedelta(days=7)
+NAMED = ("named", "assigned", "referred")
+"""Reasons of who was asked because somebody named them."""
 LEARNED_LATE = (Because.FIELD, Because.TIME)
 """Reasons that say something also when nobody waits for it any more."""
 
@@ -71,7 +73,7 @@ async def advance(uow: Uow, instance: Instance, question: Question) -> None:
         # What is private is not for everybody at the desk.
         [] if question.private else desk_experts,
         patience(instance, question),
-        calendar(instance, question.desk),
+        await _hours(uow, instance, question, made),
         uow.now,
         quiet_hours=instance.network.questions.quiet_hours,
     )
@@ -120,7 +122,7 @@ async def _tell_admins(uow: Uow, instance: Instance, question: Question) -> None
     question.step, question.due_at = Step.ADMINS, uow.now + WEEK
     await escalating.tell_admins(uow, instance, question)
     if is_new:
-        await escalating.tell_asker(uow, instance, question)
+        await escalating.tell_asker(uow, instance, question, called_before=True)
 
 
 async def _wait(uow: Uow, instance: Instance, question: Question, until: datetime) -> None:
@@ -164,9 +166,10 @@ async def _escalate(
     until: datetime,
 ) -> None:
     await offers.end_all(uow, instance, question, OfferState.EXPIRED)
+    before = question.step == Step.COORDINATOR
     question.step, question.due_at = step, until
-    await escalating.call_in(uow, instance, question, people, step)
-    await escalating.tell_asker(uow, instance, question)
+    await escalating.call_in(uow, instance, question, people, step, called_before=before)
+    await escalating.tell_asker(uow, instance, question, called_before=before)
 
 
 async def expert_appointed(uow: Uow, instance: Instance, desk: str) -> None:
@@ -177,10 +180,11 @@ async def expert_appointed(uow: Uow, instance: Instance, desk: str) -> None:
             await advance(uow, instance, question)
 
 
-async def expert_dismissed(uow: Uow, instance: Instance, expert: str, desk: str) -> None:
-    """What they were asked there goes on to others."""
-    for question in await questions.waiting_for(uow.session, expert):
-        if question.desk != desk:
+async def expert_gone(uow: Uow, instance: Instance, expert: str, desk: str | None = None) -> None:
+    """They serve ``desk`` no more, or have left the network: what they were asked, or were to be
+    asked, goes on to others."""
+    for question in await questions.standing_with(uow.session, expert):
+        if desk not in (None, question.desk):
             continue
         for offer in await questions.offers(uow.session, question.id):
             if offer.expert == expert:
@@ -191,6 +195,7 @@ async def expert_dismissed(uow: Uow, instance: Instance, expert: str, desk: str)
             continue
         question.step = Step.OFFER
         await advance(uow, instance, question)
+        await refresh_acknowledgement(uow, instance, question)
 
 
 async def _asked_still(uow: Uow, question: Question) -> bool:
@@ -219,15 +224,25 @@ async def _call(
     *,
     referred_by: str | None = None,
 ) -> datetime | None:
-    """Ask somebody by name: now, or when their hours begin, which is returned."""
+    """Ask somebody by name: now, or when their hours begin, which is returned. Who else was asked
+    has their time all the same."""
     wave = max(question.wave, FIRST_WAVE)
+    made = await questions.offers(uow.session, question.id)
+    others_wait = any(each.state == OfferState.OPEN for each in made)
     free = await experts.free_from(uow, instance, question, expert)
-    if free is not None and free > uow.now:
-        question.step, question.due_at = Step.OPENING, free
+    assert free is not None, "who is away or gone is not named"
+    if free > uow.now:
         await offers.plan(uow, question, expert, reasons, wave=wave, referred_by=referred_by)
+        await escalating.tell_planned(uow, instance, question, expert, free)
+        if not others_wait:
+            question.step, question.due_at = Step.OPENING, free
         return free
-    until = calendar(instance, question.desk).after(uow.now, patience(instance, question).offer)
-    question.step, question.due_at = Step.OFFER, until
+    hours = await experts.hours_of(uow, instance, question, expert)
+    until = hours.after(uow.now, patience(instance, question).offer)
+    if others_wait and question.due_at is not None:
+        question.due_at = max(question.due_at, until)
+    else:
+        question.step, question.due_at = Step.OFFER, until
     await offers.offer_to(
         uow, instance, question, expert, until, reasons, wave=wave, referred_by=referred_by
     )
@@ -244,6 +259,9 @@ async def _ask_planned(
     if await experts.free_from(uow, instance, question, planned.expert) is None:
         planned.state = OfferState.WITHDRAWN
         return False
+    for each in made:
+        if each.state == OfferState.OPEN:
+            await offers.end(uow, instance, each, OfferState.EXPIRED)
     await _call(
         uow,
         instance,
@@ -255,6 +273,17 @@ async def _ask_planned(
     return True
 
 
+async def _hours(
+    uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]
+) -> Calendar:
+    """The desk's; but those of somebody who was named, while they alone are waited for."""
+    waiting = [each for each in made if each.state == OfferState.OPEN]
+    named = len(waiting) == 1 and any(each.get("reason") in NAMED for each in waiting[0].reasons)
+    if question.step == Step.OFFER and named:
+        return await experts.hours_of(uow, instance, question, waiting[0].expert)
+    return calendar(instance, question.desk)
+
+
 async def claim(uow: Uow, instance: Instance, question: Question, expert: str) -> None:
     """``expert`` takes the question; whoever else was asked is left in peace."""
     check_open(instance, question)
@@ -263,9 +292,8 @@ async def claim(uow: Uow, instance: Instance, question: Question, expert: str) -
     if offer.state == OfferState.CLAIMED:
         await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
         return
-    if offer.passed_because == Because.FIELD:
-        memory = instance.router.memory
-        uow.then(partial(memory.refused, question.id, expert, still=False))
+    if offer.passed_because is not None:
+        await _learn_from_pass(uow, instance, question, expert, offer.passed_because, None)
     offer.passed_because = None
     await uow.session.flush()
     await offers.end(uow, instance, offer, OfferState.CLAIMED)
@@ -284,14 +312,15 @@ async def pass_on(
     expert: str,
     because: Because | None = None,
     to: str | None = None,
-) -> None:
-    """The expert does not take it: the next one's turn, at once, or that of whom they name."""
+) -> datetime | None:
+    """The expert does not take it: the next one's turn, at once, or that of whom they name. Returns
+    when these are asked, None when at once."""
     made = {each.expert: each for each in await questions.offers(uow.session, question.id)}
     offer = made.get(expert)
     waited_for = offer is not None and offer.state in offers.STANDING
     if offer is not None and because in LEARNED_LATE and not (waited_for and is_open(question)):
         await _note_pass(uow, instance, question, offer, because)
-        return
+        return None
     check_open(instance, question)
     if offer is None or not (waited_for or (to is not None and _is_free(question))):
         raise UserError(
@@ -304,16 +333,17 @@ async def pass_on(
     had_claimed = offer.state == OfferState.CLAIMED
     await _note_pass(uow, instance, question, offer, because)
     if question.status == Status.ANSWERED:
-        return
+        return None
     if had_claimed and not any(each.state == OfferState.CLAIMED for each in made.values()):
         question.step = Step.OFFER
         await refresh_acknowledgement(uow, instance, question)
     if to is not None:
         # Whatever desk they serve.
         reasons = [{"reason": "referred", "value": expert}]
-        await _call(uow, instance, question, to, reasons, referred_by=expert)
-    elif question.step in ASKING:
+        return await _call(uow, instance, question, to, reasons, referred_by=expert)
+    if question.step in ASKING:
         await _replace(uow, instance, question, list(made.values()))
+    return None
 
 
 def _is_free(question: Question) -> bool:
@@ -325,11 +355,11 @@ async def _note_pass(
     uow: Uow, instance: Instance, question: Question, offer: Offer, because: Because | None
 ) -> None:
     """What was answered, or taken until the question was closed, stays so."""
-    offer.passed_because = because
+    was, offer.passed_because = offer.passed_because, because
     stays = (OfferState.PASSED,) if is_open(question) else (OfferState.PASSED, OfferState.CLAIMED)
     if offer.state not in stays:
         await offers.end(uow, instance, offer, OfferState.PASSED)
-    await _learn_from_pass(uow, instance, question, offer.expert, because)
+    await _learn_from_pass(uow, instance, question, offer.expert, was, because)
 
 
 async def _replace(uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]) -> None:
@@ -367,6 +397,10 @@ async def _check_referral(
 
 
 async def check_present(uow: Uow, person: str) -> None:
+    if not await is_here(uow, person):
+        raise UserError(
+            "not-a-member", N_("That person is not in the network. Name one of its members.")
+        )
     if is_away(await members.find(uow.session, person), uow.now):
         raise UserError("named-away", N_("They are away. Name somebody else."))
 
@@ -378,23 +412,27 @@ async def _check_named(
         raise UserError("assign-asker", N_("That is the person who asked. Name somebody else."))
     if person == instance.user_id:
         raise UserError("appoint-bot", N_("I can’t be that myself. Name a person."))
-    if not await is_here(uow, person):
-        raise UserError(
-            "not-a-member", N_("That person is not in the network. Name one of its members.")
-        )
+    await check_present(uow, person)
     known = made.get(person)
     if known is not None and known.state not in TAKEN_BACK:
         raise UserError(
             "already-asked-person", N_("They have been asked already. Name somebody else.")
         )
-    await check_present(uow, person)
 
 
 async def _learn_from_pass(
-    uow: Uow, instance: Instance, question: Question, expert: str, because: Because | None
+    uow: Uow,
+    instance: Instance,
+    question: Question,
+    expert: str,
+    was: str | None,
+    because: Because | None,
 ) -> None:
+    """A later reason takes the place of what it ``was``; None: they take it after all."""
     is_field = because is Because.FIELD
     uow.then(partial(instance.router.memory.refused, question.id, expert, still=is_field))
+    if was == Because.TIME:
+        (await profiles.get(uow.session, expert)).busy_until = None
     if because is Because.TIME:
         profile = await profiles.get(uow.session, expert)
         tomorrow = uow.now.astimezone(instance.zone).date() + timedelta(days=1)
@@ -419,11 +457,15 @@ async def route(uow: Uow, instance: Instance, question: Question, desk: str, by:
     check_open(instance, question)
     await _check_may_route(uow, instance, question, by)
     if desk == question.desk and question.step != Step.CHOOSING:
-        raise UserError(
-            "same-desk", N_("{number} is already with that desk."), number=label(question.id)
-        )
+        raise same_desk(question)
     audit.note(uow.session, uow.now, by, "route", question=question.id, desk=desk)
     await send_to(uow, instance, question, desk, by="coordinator")
+
+
+def same_desk(question: Question) -> UserError:
+    return UserError(
+        "same-desk", N_("{number} is already with that desk."), number=label(question.id)
+    )
 
 
 async def _check_may_route(uow: Uow, instance: Instance, question: Question, user_id: str) -> None:
@@ -483,6 +525,13 @@ async def _check_may_answer(uow: Uow, instance: Instance, question: Question, us
 
 
 def check_open(instance: Instance, question: Question) -> None:
+    if question.status == Status.MERGED:
+        raise UserError(
+            "question-merged",
+            N_("{number} has joined {other}: please do that with {other}."),
+            number=label(question.id),
+            other=label(question.merged_into or question.id),
+        )
     if not is_open(question):
         raise UserError(
             "question-closed",

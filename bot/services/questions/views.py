@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.domain import content
 from bot.domain.content import Piece
-from bot.domain.questions import OfferState, Step
+from bot.domain.questions import OfferState, Status, Step
 from bot.domain.roles import Role
 from bot.services.instance import Instance
 from bot.services.members import name
@@ -17,7 +17,7 @@ from bot.services.questions.common import (
     label,
     names,
 )
-from bot.services.questions.experts import reason_texts
+from bot.services.questions.experts import reason_texts, spoken_for
 from config.locales import N_, Translator
 from storage import links, members, questions
 from storage.database import Uow
@@ -52,6 +52,8 @@ async def listing(
     """``which``: mine, open (the network's), or waiting (for the viewer's answer). Others read it
     too, unless the viewer is ``alone``."""
     found = await _chosen(uow, viewer, which)
+    if not found and which == "waiting":
+        return tr("Nothing waits for your answer.")
     if not found:
         return tr(
             "Nothing here. To ask something: {command}",
@@ -98,7 +100,7 @@ async def line(
         content.text(tr.ago(uow.now - question.created_at)),
         tr("🔒 private") if hidden else content.text(excerpt(question)),
     ]
-    return content.join(" · ", facts)
+    return content.join(" · ", [each for each in facts if each.body])
 
 
 async def board(uow: Uow, instance: Instance, desk: str, tr: Translator, viewer: str) -> Piece:
@@ -121,8 +123,9 @@ async def board(uow: Uow, instance: Instance, desk: str, tr: Translator, viewer:
 
 
 def _is_overdue(instance: Instance, question: Question, now: datetime) -> bool:
-    """Without an answer, and experts have not been enough or a working day has passed."""
-    if question.first_answer_at is not None:
+    """Without an answer that helps, and experts have not been enough or a working day has
+    passed."""
+    if question.status == Status.ANSWERED:
         return False
     late = calendar(instance, question.desk).after(question.created_at, WORKING_DAY) < now
     return late or question.step in (Step.COORDINATOR, Step.DESK, Step.ADMINS)
@@ -151,7 +154,7 @@ async def _board_line(
 
 async def _with_whom(uow: Uow, question: Question, tr: Translator) -> Piece:
     claimed = await claimed_by(uow, question)
-    if question.first_answer_at is not None:
+    if question.status == Status.ANSWERED and claimed:
         return tr("answered by {people}", people=tr.listing(await names(uow, claimed)))
     if claimed:
         return tr("taken by {people}", people=tr.listing(await names(uow, claimed)))
@@ -194,8 +197,17 @@ async def _why_expert(uow: Uow, instance: Instance, offer: Offer, tr: Translator
     """“Anna: answered 3 similar questions, the last one 2 days ago and answers in French.
     (knows 5.1, load −0.4)”"""
     who = await name(uow, offer.expert)
-    reasons = await reason_texts(uow, instance, offer.reasons, tr)
-    sentence = tr("{who}: {what}", who=who, what=tr.listing(reasons)) if reasons else who
+    speaking = spoken_for(offer.reasons)
+    against = [each for each in offer.reasons if each not in speaking]
+    what = tr.listing(await reason_texts(uow, instance, speaking, tr))
+    but = tr.listing(await reason_texts(uow, instance, against, tr))
+    if speaking and against:
+        what = tr("{what}, but {but}", what=what, but=but)
+    sentence = (
+        tr("{who}: {what}", who=who, what=what if speaking else but) if offer.reasons else who
+    )
+    if offer.state == OfferState.PLANNED:
+        sentence = content.join(" ", [sentence, tr("(not asked yet)")])
     parts = [
         tr("{part} {value}", part=tr(PARTS[part]), value=tr.number(round(value, 1)))
         for part, value in (offer.parts or {}).items()
@@ -209,7 +221,7 @@ async def _why_expert(uow: Uow, instance: Instance, offer: Offer, tr: Translator
 def _desk_reason(instance: Instance, question: Question, tr: Translator) -> Piece:
     choice = question.choice or {}
     reasons = {
-        "explicit": N_("it was asked there"),
+        "explicit": N_("that is whom it was put to"),
         "meaning": N_("that is what this desk is for"),
         "words": N_("its words speak of what this desk does"),
         "corrections": N_("questions like it were sent there"),

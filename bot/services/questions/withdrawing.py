@@ -7,6 +7,7 @@ somebody else's words.
 from functools import partial
 
 from bot.domain.questions import OfferState, Status
+from bot.services import speech
 from bot.services.instance import Instance
 from bot.services.questions.cards import refresh_acknowledgement
 from bot.services.questions.closing import shut
@@ -42,7 +43,7 @@ async def take_back(uow: Uow, instance: Instance, question: Question) -> None:
             if offer.state == OfferState.OPEN:
                 offer.state = OfferState.WITHDRAWN
     for link in await links.of(uow.session, question.id, *roles):
-        uow.outbox.redact(link.lane, link.event_id)
+        await speech.take_back(uow, link)
     question.text = ""
     await forget_added(uow, question)
     await unsay(uow, question.id)

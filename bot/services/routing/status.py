@@ -9,6 +9,8 @@ from storage import routing
 from storage.database import Uow
 from storage.routing import RankerRow
 
+_HITS = ("learned_hit", "formula_hit")
+
 
 async def summary(uow: Uow, instance: Instance, tr: Translator) -> Piece:
     router = instance.router
@@ -56,6 +58,7 @@ def _not_learned(tr: Translator) -> Piece:
 def _learned(ranker: RankerRow, instance: Instance, tr: Translator) -> list[Piece]:
     """Its decision, and the figures it rests on."""
     told = {name: tr.number(value) for name, value in ranker.figures.items()}
+    hits = {name: str(round(100 * ranker.figures.get(name, 0))) for name in _HITS}
     when = tr.when(ranker.fitted_at, instance.zone)
     decision = (
         tr("Experts are ranked by what was learned on {when}: it beats the formula.", when=when)
@@ -68,11 +71,10 @@ def _learned(ranker: RankerRow, instance: Instance, tr: Translator) -> list[Piec
         decision,
         tr(
             "Replay of {compared} questions: MRR {learned} learned, {formula} by the formula; "
-            "right expert among the first three: {learned_hit} and {formula_hit}.",
+            "right expert among the first three: {learned_hit}% and {formula_hit}%.",
             compared=told.get("compared", "0"),
             learned=told.get("learned_mrr", "0"),
             formula=told.get("formula_mrr", "0"),
-            learned_hit=told.get("learned_hit", "0"),
-            formula_hit=told.get("formula_hit", "0"),
+            **hits,
         ),
     ]
