@@ -118,7 +118,8 @@ async def test_edits_and_redactions_follow_to_the_other_side(funding: Desk) -> N
     await funding.house.quiet()
     redacted = funding.house.matrix.timeline(cluster, "m.room.redaction")
     assert [each.get("redacts") or each["content"]["redacts"] for each in redacted] == [
-        answer["event_id"]
+        answer["event_id"],
+        *(each["event_id"] for each in edits),
     ]
 
 

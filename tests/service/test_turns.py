@@ -1,7 +1,7 @@
 """Whom the turn goes to when somebody is named, passes late, or the question moves."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -132,6 +132,142 @@ async def test_who_is_away_cannot_be_named(desk: Desk, command: str) -> None:
     assert await states(desk) == {first: "open"}
 
 
+async def test_who_leaves_takes_no_private_question_along(desk: Desk, clock: Clock) -> None:
+    clock.now = NIGHT
+    room = await alone_with(desk.member)
+    to = desk.house.user("anna")
+    await desk.member.say(room, f"ask --private --to {to} --desk funding {ASKED}")
+    await desk.house.quiet()
+    await desk.command(f"!expert remove {to}")
+    assert await states(desk) == {"anna": "withdrawn"}
+    await desk.due()
+    assert (await desk.question()).step == "coordinator"
+
+
+async def test_an_open_offer_goes_on_when_who_has_it_leaves(desk: Desk) -> None:
+    await desk.ask()
+    [first] = names(await desk.in_desk("question.offer"))
+    await desk.people[first].leave(await desk.house.room("space", "space"))
+    await desk.house.quiet()
+    made = await states(desk)
+    assert made.pop(first) == "withdrawn"
+    assert list(made.values()) == ["open"]
+
+
+async def test_whom_the_asker_picks_is_not_away(desk: Desk) -> None:
+    room = await alone_with(desk.member)
+    await desk.member.say(room, f"ask --private --desk funding {ASKED}")
+    [proposed] = await desk.house.said(room, "question.whom")
+    for name in ("anna", "bram", "dirk", "elke"):
+        await desk.command("!away", by=name, room="funding")
+    await desk.member.react(room, proposed["event_id"], "1️⃣")
+    [refused] = await desk.house.said(room, "error")
+    assert key_of(refused)["key"] == "named-away"
+    assert await states(desk) == {}
+    await desk.command("!back", by="anna", room="funding")
+    for sign in ("2️⃣", "3️⃣", "1️⃣"):
+        await desk.member.react(room, proposed["event_id"], sign)
+        await desk.house.quiet()
+    assert len(await states(desk)) == 1, "another can still be picked"
+
+
+async def test_a_late_recommendation_takes_no_time_from_others(desk: Desk, clock: Clock) -> None:
+    await desk.ask()
+    [first] = names(await desk.in_desk("question.offer"))
+    await desk.due()
+    await desk.due()
+    before = (await desk.question()).due_at
+    assert before is not None
+    await desk.command(f"!pass Q1 {desk.house.user('carla')}", by=first, room="funding")
+    after = await desk.question()
+    assert after.due_at is not None
+    assert after.due_at >= before
+    assert list((await states(desk)).values()).count("open") == 3
+    clock.now = before - timedelta(minutes=1)
+    await desk.house.tick()
+    assert "expired" not in (await states(desk)).values()
+
+
+async def test_a_recommended_night_owl_waits_behind_the_others(desk: Desk) -> None:
+    await desk.command(f"!expert add {desk.house.user('carla')} --desk project --lang fr")
+    await desk.command("!expert me --hours 18h-21h", by="carla", room="funding")
+    await desk.ask()
+    [first] = names(await desk.in_desk("question.offer"))
+    await desk.due()
+    await desk.due()
+    before = await desk.question()
+    await desk.command(f"!pass Q1 {desk.house.user('carla')}", by=first, room="funding")
+    after = await desk.question()
+    assert (after.step, after.due_at) == (before.step, before.due_at)
+    assert (await states(desk))["carla"] == "planned"
+    await desk.due()
+    made = await states(desk)
+    assert "open" not in made.values(), "their time is over"
+    waits = await desk.question()
+    assert waits.step == "opening"
+    await desk.due()
+    assert (await states(desk))["carla"] == "open"
+
+
+async def test_named_people_have_their_own_working_time(desk: Desk, clock: Clock) -> None:
+    await desk.command("!expert me --hours 18h-21h", by="elke", room="funding")
+    await desk.ask()
+    clock.now = NIGHT - timedelta(hours=2, minutes=30)  # 18:30
+    await desk.command(f"!assign Q1 {desk.house.user('elke')}", by="carla", room="funding")
+    assert (await desk.question()).due_at == clock.now + timedelta(hours=2)
+    await desk.due()
+    question = await desk.question()
+    assert question.step == "reminded"
+    assert question.due_at == datetime(2026, 11, 25, 18, 30, tzinfo=UTC), "at 19:30 of the next day"
+
+
+async def test_people_who_are_away_are_not_called(desk: Desk) -> None:
+    for name in ("anna", "bram", "carla"):
+        await desk.command("!away", by=name, room="funding")
+    for name in ("dirk", "elke"):
+        await desk.command("!expert me --ceiling 1", by=name, room="funding")
+        await desk.ask()
+    await desk.ask()
+    assert (await desk.question(3)).step == "desk"
+    [called] = await desk.in_desk("question.escalation")
+    assert sorted(names([called])) == ["dirk", "elke"]
+    [told] = await desk.in_cluster("question.escalation")
+    assert "j’ai prévenu tout le desk" in told["content"]["body"]
+
+
+async def test_an_answer_that_is_taken_back_is_waited_for(desk: Desk) -> None:
+    await desk.ask()
+    given = await desk.answer()
+    await desk.house.quiet()
+    [expert] = [name for name, each in (await desk.offers()).items() if each.state == "claimed"]
+    await desk.people[expert].redact(await desk.room(), given)
+    await desk.house.quiet()
+    question = await desk.question()
+    assert (question.status, question.step) == ("open", "claimed")
+    assert question.first_answer_at is None
+
+
+async def test_whose_answer_is_erased_is_replaced(desk: Desk) -> None:
+    await desk.ask()
+    await desk.answer()
+    await desk.house.quiet()
+    await desk.command(f"!erase {desk.house.user('anna')}")
+    question = await desk.question()
+    assert (question.status, question.step) == ("open", "offer")
+    assert "open" in (await states(desk)).values()
+
+
+async def test_what_was_added_and_deleted_calls_nobody(desk: Desk) -> None:
+    asked = await desk.ask()
+    await desk.answer()
+    await desk.house.quiet()
+    added = await desk.member.say(await desk.cluster(), "Et à Tournai ?", thread=asked)
+    await desk.house.quiet()
+    await desk.member.redact(await desk.cluster(), added)
+    await desk.due()
+    assert (await desk.question()).step == "helped"
+
+
 # Passing
 
 
@@ -247,5 +383,5 @@ async def test_a_week_counts_answers_given_in_it(desk: Desk, clock: Clock) -> No
     await desk.house.tick()
     alone = await alone_with(desk.people["anna"])
     week = (await desk.house.said(alone, "digest"))[-1]["content"]["body"]
-    assert "You were asked 0 questions." in week
+    assert "You were asked" not in week
     assert "You answered 1." in week

@@ -172,7 +172,12 @@ def test_the_first_of_the_month_in_french(texts: Texts) -> None:
         (timedelta(minutes=90), "1 heure et 30 minutes", "1 uur en 30 minuten", None),
         (timedelta(hours=2), "2 heures", "2 uur", "2 hours"),
         (timedelta(days=1, hours=3, minutes=9), "1 jour et 3 heures", None, "1 day and 3 hours"),
-        (timedelta(seconds=10), "0 minute", "0 minuten", "0 minutes"),
+        (
+            timedelta(seconds=10),
+            "moins d’une minute",
+            "minder dan een minuut",
+            "less than a minute",
+        ),
     ],
 )
 def test_duration(
