@@ -319,6 +319,24 @@ async def test_who_was_too_late_may_still_recommend_somebody(desk: Desk) -> None
     assert (await desk.question()).step == "offer"
 
 
+async def test_no_time_is_taken_back_with_it(desk: Desk) -> None:
+    await desk.command("!language en", by="anna", room="funding")
+    for name in ("bram", "dirk", "elke"):
+        await desk.command(f"!expert remove {desk.house.user(name)}")
+    await desk.ask()
+    [offer] = await desk.in_desk("question.offer")
+    await desk.react("anna", offer, "⏳")
+    await desk.command("!expert me", by="anna", room="funding")
+    alone = await alone_with(desk.people["anna"])
+    busy = (await desk.house.said(alone, "reply"))[-1]["content"]["body"]
+    assert "You had no time" in busy
+    await desk.react("anna", offer, "✋")
+    await desk.command("!expert me --hours 18h-20h", by="anna", room="funding")
+    free = (await desk.house.said(alone, "reply"))[-1]["content"]["body"]
+    assert "You had no time" not in free
+    assert "the desk is open from 09:00 to 17:00" in free
+
+
 async def test_another_reason_replaces_the_first(desk: Desk) -> None:
     await desk.ask()
     [offer] = await desk.in_desk("question.offer")
@@ -344,6 +362,38 @@ async def test_who_was_asked_before_it_moved_is_asked_when_it_returns(desk: Desk
     await desk.command("!route Q1 funding", by="carla", room="funding")
     assert await states(desk) == {first: "open"}
     assert (await desk.question()).step == "offer"
+
+
+async def test_the_old_thread_of_a_moved_question_says_so(desk: Desk) -> None:
+    await desk.command("!language en", by="anna", room="funding")
+    await desk.ask()
+    await desk.command("!route Q1 expertise", by="carla", room="funding")
+    [card] = await desk.in_desk("question.card")
+    await desk.people["anna"].say(await desk.room(), "Oui, en mars.", thread=card["event_id"])
+    told = (await desk.in_desk("reply"))[-1]["content"]["body"]
+    assert "Q1 is now with the Expertise desk" in told
+    assert await desk.in_cluster("question.answer") == []
+
+
+async def test_correcting_to_the_same_desk_is_explained(desk: Desk) -> None:
+    await desk.ask()
+    await desk.command("!correct Q1 --desk funding", by="carla", room="funding")
+    assert key_of((await desk.in_desk("error"))[-1])["key"] == "same-desk"
+
+
+async def test_the_board_does_not_call_answered_what_did_not_help(desk: Desk) -> None:
+    await desk.command("!language en", by="carla", room="funding")
+    await desk.ask()
+    await desk.answer()
+    await desk.house.quiet()
+    await desk.due()
+    [helped] = await desk.in_cluster("question.helped")
+    await desk.member.react(await desk.cluster(), helped["event_id"], "👎")
+    await desk.house.quiet()
+    await desk.command("!desk", by="carla", room="funding")
+    board = (await desk.in_desk("reply"))[-1]["content"]["body"]
+    assert "answered by" not in board
+    assert "offered to" in board
 
 
 # What counts as asked
