@@ -156,9 +156,12 @@ async def _with_whom(uow: Uow, question: Question, tr: Translator) -> Piece:
     claimed = await claimed_by(uow, question)
     if question.status == Status.ANSWERED and claimed:
         return tr("answered by {people}", people=tr.listing(await names(uow, claimed)))
-    if claimed:
-        return tr("taken by {people}", people=tr.listing(await names(uow, claimed)))
     made = await questions.offers(uow.session, question.id)
+    # Whose answer did not help has done their part.
+    answered = {each.expert for each in made if each.answered_at is not None}
+    taken = [each for each in claimed if each not in answered]
+    if taken:
+        return tr("taken by {people}", people=tr.listing(await names(uow, taken)))
     offered = [each.expert for each in made if each.state == OfferState.OPEN]
     if offered:
         return tr("offered to {people}", people=tr.listing(await names(uow, offered)))
