@@ -157,15 +157,16 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     asked = await questions.of_asker(uow.session, user_id, limit=100_000)
     for question in asked:
         await withdrawing.withdrawn(uow, instance, question)
+    for row in await members.roles_of(uow.session, user_id):
+        await uow.session.delete(row)
+    await uow.session.flush()
+    await turns.expert_gone(uow, instance, user_id)
     for link in await erasure.messages_about(uow.session, user_id):
         await take_back(uow, link)
     for number in await answers.answered_by(uow.session, user_id):
         await unsay(uow, number)
     taken = await questions.taken_by(uow.session, user_id)
-    for row in await members.roles_of(uow.session, user_id):
-        await uow.session.delete(row)
     await uow.session.flush()
-    await turns.expert_gone(uow, instance, user_id)
     await loading.forget(uow, instance.router, user_id, [each.id for each in asked])
     await erasure.forget(uow.session, user_id)
     for question in taken:

@@ -121,20 +121,19 @@ def _hours(instance: Instance, desk: str, profile: Profile, tr: Translator) -> P
         start=f"{hours.start:%H:%M}",
         end=f"{hours.end:%H:%M}",
     )
-    if not _overlap(hours, open_hours):
-        only = tr(
-            "the desk is open from {start} to {end}: in your hours you are asked only when "
-            "somebody names you",
-            start=f"{open_hours.start:%H:%M}",
-            end=f"{open_hours.end:%H:%M}",
-        )
-        told = content.join(" · ", [told, only])
-    if profile.country is None:
+    if profile.country is not None:
+        named = place_name(profile.country, (tr.language,))
+        holidays = tr("not on the holidays of {country}", country=named)
+        told = content.join(", ", [told, holidays])
+    if _overlap(hours, open_hours):
         return told
-    holidays = tr(
-        "not on the holidays of {country}", country=place_name(profile.country, (tr.language,))
+    only = tr(
+        "the desk is open from {start} to {end}: in your hours you are asked only when "
+        "somebody names you",
+        start=f"{open_hours.start:%H:%M}",
+        end=f"{open_hours.end:%H:%M}",
     )
-    return content.join(", ", [told, holidays])
+    return content.join(" · ", [told, only])
 
 
 def _overlap(some: WorkingHours, others: WorkingHours) -> bool:
