@@ -25,7 +25,7 @@ ERASED = "@erased:invalid"
 
 
 COPIES = ("question.answer", "question.followup")
-CALLS = ("question.offer", "question.reminder", "question.keep")
+CALLS = ("question.offer", "question.planned", "question.reminder", "question.keep")
 PROPOSAL = "question.whom"
 
 

@@ -157,6 +157,7 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     asked = await questions.of_asker(uow.session, user_id, limit=100_000)
     for question in asked:
         await withdrawing.withdrawn(uow, instance, question)
+    taken = await questions.taken_by(uow.session, user_id)
     for row in await members.roles_of(uow.session, user_id):
         await uow.session.delete(row)
     await uow.session.flush()
@@ -165,7 +166,6 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
         await take_back(uow, link)
     for number in await answers.answered_by(uow.session, user_id):
         await unsay(uow, number)
-    taken = await questions.taken_by(uow.session, user_id)
     await uow.session.flush()
     await loading.forget(uow, instance.router, user_id, [each.id for each in asked])
     await erasure.forget(uow.session, user_id)

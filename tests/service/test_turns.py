@@ -17,7 +17,7 @@ from tests.support.desk import (
     routed_house,
     staffed_desk,
 )
-from tests.support.house import House, key_of
+from tests.support.house import BOT, House, key_of
 from tests.support.scripted_encoder import ScriptedEncoder
 
 
@@ -245,6 +245,24 @@ async def test_an_answer_that_is_taken_back_is_waited_for(desk: Desk) -> None:
     question = await desk.question()
     assert (question.status, question.step) == ("open", "claimed")
     assert question.first_answer_at is None
+
+
+async def test_who_is_erased_is_named_nowhere_by_messages_to_them(desk: Desk, clock: Clock) -> None:
+    await desk.ask()
+    await desk.command("!claim Q1", by="anna", room="funding")
+    await desk.ask(f"!demander {ASKED} Encore ?")
+    clock.now = NIGHT
+    await desk.command(f"!assign Q2 {desk.house.user('anna')}", by="carla", room="funding")
+    await desk.command(f"!erase {desk.house.user('anna')}")
+    matrix = desk.house.matrix
+    said = [
+        each["content"].get("body", "")
+        for each in matrix.timeline(await desk.cluster(), "m.room.message")
+        if each["sender"] == BOT
+    ]
+    assert not any("anna" in each for each in said)
+    assert (await desk.question()).due_at is not None
+    assert (await desk.question(2)).due_at is not None
 
 
 async def test_whose_answer_is_erased_is_replaced(desk: Desk) -> None:

@@ -178,7 +178,8 @@ async def tell_planned(
         expert=await name(uow, expert),
         when=tr.when(when, instance.zone, uow.now),
     )
-    to_asker(uow, question, piece, "question.escalation", step=Step.OPENING)
+    link = linked(uow, "question.planned", question.id, author=expert)
+    to_asker(uow, question, piece, "question.escalation", link=link, step=Step.OPENING)
 
 
 async def tell_admins(uow: Uow, instance: Instance, question: Question) -> None:
