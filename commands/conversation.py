@@ -70,7 +70,7 @@ async def _side(context: Context, message: Message) -> Side | None:
     session = context.uow.session
     root = await links.find(session, message.thread)
     if root is not None and root.role in (*EXPERT_ROOTS, "question.ack"):
-        question = await questions.get(session, root.subject)
+        question = await questions.held(session, root.subject)
         return Side(question, root.role != "question.ack") if question else None
     if message.thread is not None:
         question = await questions.at_root(session, message.thread)
@@ -78,7 +78,7 @@ async def _side(context: Context, message: Message) -> Side | None:
     replied = await links.find(session, message.reply_to)
     if replied is None or replied.role not in EXPERT_SIDE + ASKER_SIDE:
         return None
-    question = await questions.get(session, replied.subject)
+    question = await questions.held(session, replied.subject)
     return Side(question, replied.role in EXPERT_SIDE) if question else None
 
 

@@ -7,6 +7,7 @@ from bot.domain import content
 from bot.domain.errors import UserError
 from bot.domain.roles import Role, allows
 from bot.services import members
+from bot.services.questions import turns
 from commands import help as help_texts
 from commands.context import Context
 from commands.parameters import LanguageCode, Rest, Until
@@ -97,4 +98,5 @@ async def away(ctx: Context, until: Until | None = None) -> None:
 @command("back", fr="retour", nl="terug", role=Role.EXPERT, summary=N_("You take questions again"))
 async def back(ctx: Context) -> None:
     await members.back(ctx.uow, ctx.sender)
+    await turns.back(ctx.uow, ctx.instance, ctx.sender)
     ctx.done()

@@ -9,7 +9,6 @@ from bot.domain.incoming import Message, bare_emoji
 from bot.domain.questions import Because, Status
 from bot.domain.roles import Role
 from bot.services import finding
-from bot.services.members import name
 from bot.services.questions import (
     asking,
     choosing,
@@ -171,7 +170,7 @@ async def pass_on(
     found = await _meant(ctx, question)
     reason, to = (None, None) if because is None else (because.reason, because.to)
     later = await turns.pass_on(ctx.uow, ctx.instance, found, ctx.sender, reason, to)
-    await _named(ctx, to, later)
+    _named(ctx, later)
 
 
 @command(
@@ -184,19 +183,16 @@ async def pass_on(
 async def assign(ctx: Context, question: QuestionNumber, person: UserId) -> None:
     found = await existing(ctx.uow, ctx.instance, question)
     later = await turns.assign(ctx.uow, ctx.instance, found, person, ctx.sender)
-    await _named(ctx, person, later)
+    _named(ctx, later)
 
 
-async def _named(ctx: Context, person: str | None, later: datetime | None) -> None:
-    """Done; and when the person will be asked, if not at once."""
-    if person is None or later is None:
+def _named(ctx: Context, later: datetime | None) -> None:
+    """Done; and when who was named will be asked, if not at once."""
+    if later is None:
         ctx.done()
         return
-    who = await name(ctx.uow, person)
     when = ctx.tr.when(later, ctx.instance.zone, ctx.uow.now)
-    ctx.reply(
-        ctx.tr("Done. I’ll ask {expert} when they work again: {when}.", expert=who, when=when)
-    )
+    ctx.reply(ctx.tr("Done. I’ll ask them when they work again: {when}.", when=when))
 
 
 @command(
@@ -328,7 +324,7 @@ def is_answered(question: Question) -> bool:
 
 
 async def _of(ctx: Context, link: Link) -> Question | None:
-    return await questions.get(ctx.uow.session, link.subject)
+    return await questions.held(ctx.uow.session, link.subject)
 
 
 async def on_offer(ctx: Context, link: Link | None, key: str) -> None:

@@ -116,7 +116,9 @@ class Uow:
             await self._turn.__aexit__(exc_type, exc, traceback)
 
     async def commit(self) -> None:
-        await _to_the_end(self.session.commit())
+        await _to_the_end(self.session.commit(), self._committed)
+
+    def _committed(self) -> None:
         for act in self._then:
             act()
         if self.outbox.added:
@@ -134,15 +136,19 @@ def _keep_in_mind(session: Session, row: object) -> None:
     session.info.setdefault("read", []).append(row)
 
 
-async def _to_the_end(work: Awaitable[None]) -> None:
+async def _to_the_end(work: Awaitable[None], then: Callable[[], None] | None = None) -> None:
     """Whoever is cancelled meanwhile waits for it: a connection that is given back half-way is
-    thrown away, with the lock it may hold."""
+    thrown away, with the lock it may hold. ``then`` is called once it has been done."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
+        [outcome] = await asyncio.gather(task, return_exceptions=True)
+        if then is not None and outcome is None:
+            then()
         raise
+    if then is not None:
+        then()
 
 
 class _InPlace(aiosqlite.Connection):

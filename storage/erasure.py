@@ -24,8 +24,14 @@ ERASED = "@erased:invalid"
 """Stands for a person who was erased, where a row has to stay for the others in it."""
 
 
-COPIES = ("question.answer", "question.followup")
-CALLS = ("question.offer", "question.planned", "question.reminder", "question.keep")
+COPIES = ("question.answer", "question.followup", "question.draft", "question.merged")
+CALLS = (
+    "question.offer",
+    "question.planned",
+    "question.reminder",
+    "question.keep",
+    "question.helped",
+)
 PROPOSAL = "question.whom"
 
 
@@ -39,7 +45,7 @@ async def messages_about(session: AsyncSession, user_id: str) -> Sequence[Link]:
 
 def _holds(column: InstrumentedAttribute[Any], user_id: str) -> ColumnElement[bool]:
     """Whether the identifier stands somewhere in a column of JSON."""
-    return cast(column, String).contains(json.dumps(user_id)[1:-1], autoescape=True)
+    return cast(column, String).contains(json.dumps(user_id), autoescape=True)
 
 
 async def is_known(session: AsyncSession, user_id: str) -> bool:

@@ -60,7 +60,8 @@ class Question(Base):
 
 
 class Offer(Base):
-    """``state`` is one of bot.domain.questions.OfferState. ``until`` is None for who was not asked:
+    """``state`` is one of bot.domain.questions.OfferState. ``wave`` is 0 for what was asked before
+    the question went to another desk. ``until`` is None for who was not asked:
     not yet, or they took or answered it unasked. ``passed_because`` is "field", "time", "referral"
     or None; ``referred_by`` who passed it on to this expert; ``reasons`` and ``parts`` say why they
     were asked (bot.domain.routing.ranking)."""
@@ -88,12 +89,26 @@ class Offer(Base):
     def was_asked(self) -> bool:
         return self.until is not None
 
+    @property
+    def counts(self) -> bool:
+        """Asked since the question came to its desk."""
+        return self.was_asked and self.wave > 0
+
 
 _WAS_ASKED = Offer.until.is_not(None)
+_TAKEN = (Offer.state == "claimed") & Offer.answered_at.is_(None)
 
 
 async def get(session: AsyncSession, number: int) -> Question | None:
     return await session.get(Question, number)
+
+
+async def held(session: AsyncSession, number: int) -> Question | None:
+    """As it is now, and nobody else changes it before this transaction ends."""
+    if session.get_bind().dialect.name == "sqlite":  # which has one writer
+        return await get(session, number)
+    await session.flush()
+    return await session.get(Question, number, with_for_update=True, populate_existing=True)
 
 
 async def offers(session: AsyncSession, number: int) -> Sequence[Offer]:
@@ -248,20 +263,20 @@ async def waiting_for(session: AsyncSession, expert: str) -> Sequence[Question]:
         .where(
             Question.status.in_(OPEN_STATUSES),
             Offer.expert == expert,
-            Offer.state.in_(("open", "claimed")),
-            Offer.answered_at.is_(None),
+            (Offer.state == "open") | _TAKEN,
         )
         .order_by(Question.id)
     )
     return (await session.scalars(query)).all()
 
 
-async def taken_by(session: AsyncSession, expert: str) -> Sequence[Question]:
-    """Those of others that this expert took or answered, also when they are over."""
+async def offered_to(session: AsyncSession, expert: str) -> Sequence[Question]:
+    """Those of others that this expert was ever asked, took or answered, also when they are
+    over."""
     query = (
         select(Question)
         .join(Offer, Offer.question_id == Question.id)
-        .where(Offer.expert == expert, Offer.state == "claimed", Question.asker != expert)
+        .where(Offer.expert == expert, Question.asker != expert)
     )
     return (await session.scalars(query.order_by(Question.id))).all()
 
@@ -274,8 +289,7 @@ async def standing_with(session: AsyncSession, expert: str) -> Sequence[Question
         .where(
             Question.status.in_(OPEN_STATUSES),
             Offer.expert == expert,
-            Offer.state.in_(("planned", "open", "claimed")),
-            Offer.answered_at.is_(None),
+            Offer.state.in_(("planned", "open")) | _TAKEN,
         )
     )
     return (await session.scalars(query.order_by(Question.id))).all()

@@ -7,8 +7,9 @@
 
 Until somebody answers, exactly one party has the turn, and every turn but the last has an end. The
 last is the admins': a question without an answer stays open and somebody has been told. Who passes
-is replaced at once, without a reminder, while there are experts who have not been asked. All turns
-run in the desk's working hours; the silences after an answer run on the calendar.
+is replaced at once, without a reminder, while there are experts who have not been asked. Turns run
+in the desk's working hours, those of people who were named in their own; the silences after an
+answer run on the calendar.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,8 @@ class Status(StrEnum):
 
 class Step(StrEnum):
     """Who has the turn. ``CHOOSING``: the asker, between two desks; ``NAMING``: the asker of a
-    private question, who may read it; ``OPENING``: nobody before the desk opens."""
+    private question, who may read it; ``OPENING``: nobody before the desk, or who was
+    named, begins to work."""
 
     NONE = "none"
     CHOOSING = "choosing"
@@ -56,7 +58,8 @@ ASKING = (Step.NONE, Step.CHOOSING, Step.NAMING, Step.OPENING, Step.OFFER, Step.
 
 class OfferState(StrEnum):
     """``PLANNED``: somebody was named out of their hours, and is asked when these begin. ``MOVED``:
-    taken back because the question went to another desk; when it returns, they may be asked."""
+    taken back because the question went to another desk or joined another question; when it
+    returns, they may be asked."""
 
     PLANNED = "planned"
     OPEN = "open"

@@ -58,13 +58,14 @@ async def roles_of(uow: Uow, instance: Instance, user_id: str) -> frozenset[Role
 async def serves(uow: Uow, instance: Instance, user_id: str, desk: str) -> bool:
     """Whether they are an expert or the coordinator of this desk, or an admin."""
     rows = await members.roles_of(uow.session, user_id)
-    return user_id in instance.admins or any(row.desk == desk for row in rows)
+    has_role = any(row.desk == desk for row in rows)
+    return user_id in instance.admins or (has_role and await is_here(uow, user_id))
 
 
 async def coordinates(uow: Uow, instance: Instance, user_id: str, desk: str) -> bool:
     rows = await members.roles_of(uow.session, user_id)
     coordinator = any(row.desk == desk and row.role == Role.COORDINATOR for row in rows)
-    return user_id in instance.admins or coordinator
+    return user_id in instance.admins or (coordinator and await is_here(uow, user_id))
 
 
 async def is_here(uow: Uow, user_id: str) -> bool:

@@ -135,7 +135,7 @@ async def left(uow: Uow, instance: Instance, room_id: str, user_id: str) -> None
 
 
 async def _without(uow: Uow, instance: Instance, question: Question) -> None:
-    """Whoever took or answered it is erased: nothing says who it was, and it goes on."""
+    """Whoever was asked it is erased: nothing says who it was, and it goes on."""
     for link in await links.of(uow.session, question.id, "question.ack"):
         await take_back_edits(uow, link)
     await relaying.unanswered(uow, instance, question)
@@ -157,7 +157,7 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     asked = await questions.of_asker(uow.session, user_id, limit=100_000)
     for question in asked:
         await withdrawing.withdrawn(uow, instance, question)
-    taken = await questions.taken_by(uow.session, user_id)
+    offered = await questions.offered_to(uow.session, user_id)
     for row in await members.roles_of(uow.session, user_id):
         await uow.session.delete(row)
     await uow.session.flush()
@@ -169,7 +169,7 @@ async def erase(uow: Uow, instance: Instance, user_id: str, *, by: str) -> int:
     await uow.session.flush()
     await loading.forget(uow, instance.router, user_id, [each.id for each in asked])
     await erasure.forget(uow.session, user_id)
-    for question in taken:
+    for question in offered:
         await uow.session.refresh(question)
         await _without(uow, instance, question)
     audit.note(uow.session, uow.now, by, "erase", questions=len(asked))

@@ -21,6 +21,7 @@ from storage.questions import Question
 
 SIGNS = ("1️⃣", "2️⃣", "3️⃣", "4️⃣", "5️⃣", "6️⃣")
 PROPOSED = 3
+NOBODY_ASKED = (Step.NAMING, Step.OPENING, Step.COORDINATOR, Step.ADMINS)
 
 
 def let_choose(instance: Instance, question: Question, now: datetime) -> bool:
@@ -105,7 +106,7 @@ async def whom_chosen(
     uow: Uow, instance: Instance, question: Question, link: Link, sign: str
 ) -> None:
     expert = _choice(link, sign)
-    if expert is None or question.step not in (Step.NAMING, Step.OPENING, Step.COORDINATOR):
+    if expert is None or question.step not in NOBODY_ASKED:
         return
     await name_whom(uow, instance, question, expert)
     link.data = None

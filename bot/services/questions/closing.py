@@ -4,7 +4,7 @@ from bot.domain import content
 from bot.domain.errors import UserError
 from bot.domain.questions import OfferState, Quiet, Status, Step, after_silence, may_reopen
 from bot.services.instance import Instance
-from bot.services.members import coordinates, pill, tr_for
+from bot.services.members import coordinates, is_here, pill, tr_for
 from bot.services.questions import offers, turns
 from bot.services.questions.cards import ensure_card, refresh_acknowledgement
 from bot.services.questions.common import (
@@ -101,6 +101,8 @@ async def _tell_desk(uow: Uow, instance: Instance, question: Question) -> None:
     }
     sentence = sentences[question.closed_as or "dropped"]
     languages = instance.network.languages
+    given = dict.fromkeys(each.expert for each in await answers.of(uow.session, question.id))
+    thanked = await names(uow, list(given))
     for lane, root in await _desk_sides(uow, question):
         alone = lane.startswith("dm:")
         tr = await tr_for(uow, instance, lane.removeprefix("dm:")) if alone else None
@@ -110,8 +112,6 @@ async def _tell_desk(uow: Uow, instance: Instance, question: Question) -> None:
             if tr
             else instance.texts.each(languages, sentence, number=number)
         )
-        given = dict.fromkeys(each.expert for each in await answers.of(uow.session, question.id))
-        thanked = await names(uow, list(given))
         if question.helped and thanked and not alone:
             piece = content.lines(content.join("", ["👍 → ", content.join(", ", thanked)]), piece)
         say(
@@ -195,7 +195,7 @@ async def _wake(uow: Uow, instance: Instance, question: Question) -> None:
     remember_helped(uow, instance, question, None)
     await ensure_card(uow, instance, question)
     question.last_activity_at = uow.now
-    claimed = await claimed_by(uow, question)
+    claimed = await _at_work(uow, question)
     answered = question.first_answer_at is not None
     question.status = Status.ANSWERED if answered else Status.OPEN
     called = content.join(", ", [await pill(uow, each) for each in claimed])
@@ -225,6 +225,11 @@ async def _wake(uow: Uow, instance: Instance, question: Question) -> None:
     await refresh_acknowledgement(uow, instance, question)
 
 
+async def _at_work(uow: Uow, question: Question) -> list[str]:
+    """Who took it and is still in the network."""
+    return [each for each in await claimed_by(uow, question) if await is_here(uow, each)]
+
+
 async def silent(uow: Uow, instance: Instance, number: int) -> None:
     """An answered question's silence has lasted: ask once whether it helped, later close it."""
     question = await existing(uow, instance, number)
@@ -250,7 +255,7 @@ async def _ask_helped(uow: Uow, instance: Instance, question: Question) -> None:
         asker=await pill(uow, question.asker),
         number=label(question.id),
     )
-    link = linked(uow, "question.helped", question.id)
+    link = linked(uow, "question.helped", question.id, author=question.asker)
     to_asker(
         uow,
         question,
@@ -267,7 +272,7 @@ async def not_helped(uow: Uow, instance: Instance, question: Question) -> None:
     if question.status != Status.ANSWERED:
         return
     question.status, question.step = Status.OPEN, Step.OFFER
-    question.last_activity_at = uow.now
+    question.last_activity_at, question.help_asked_at = uow.now, None
     remember_helped(uow, instance, question, False)
     home = await card(uow, question)
     assert home is not None, "what was answered has a card"
@@ -297,10 +302,15 @@ async def not_helped(uow: Uow, instance: Instance, question: Question) -> None:
 
 
 async def _remind(uow: Uow, instance: Instance, question: Question) -> None:
-    """The asker wrote last and nobody answered: call the experts once more, then the desk."""
+    """The asker wrote last and nobody answered: call the experts once more; when all have left,
+    others."""
+    claimed = await _at_work(uow, question)
+    if not claimed:
+        question.status, question.step = Status.OPEN, Step.OFFER
+        await turns.advance(uow, instance, question)
+        return
     question.last_activity_at = question.last_answer_at or uow.now
     question.due_at = uow.now + patience(instance, question).ask_help
-    claimed = await claimed_by(uow, question)
     for lane, root in await _desk_sides(uow, question):
         if question.private and not lane.startswith("dm:"):
             continue

@@ -144,11 +144,11 @@ def _overlap(some: WorkingHours, others: WorkingHours) -> bool:
 async def _asks(
     uow: Uow, instance: Instance, expert: str, profile: Profile, tr: Translator
 ) -> Piece:
-    week = await questions.asked_since(uow.session, uow.now - WEEK)
+    asked = await questions.asked_between(uow.session, expert, uow.now - WEEK, uow.now)
     ceiling = profile.ceiling or instance.network.questions.weekly_ceiling
     return tr(
         "Asked in the last seven days: {n}, at most {ceiling}",
-        n=len(week.get(expert, ())),
+        n=asked,
         ceiling=ceiling,
     )
 

@@ -11,7 +11,7 @@ from bot.domain.questions import Patience
 from bot.domain.roles import Role
 from bot.services.holidays import public_holidays
 from bot.services.instance import Instance
-from bot.services.members import is_away, name
+from bot.services.members import is_away, is_here, name
 from bot.services.speech import say
 from config import network
 from config.locales import N_, Translator
@@ -71,7 +71,7 @@ def to_asker(
 
 
 async def existing(uow: Uow, instance: Instance, number: int) -> Question:
-    question = await questions.get(uow.session, number)
+    question = await questions.held(uow.session, number)
     if question is None:
         raise UserError(
             "question-unknown",
@@ -113,13 +113,16 @@ async def desk_room(uow: Uow, desk: str) -> str:
 
 
 async def desk_people(uow: Uow, desk: str, without: str) -> tuple[list[str], list[str]]:
-    """Coordinators and experts of a desk who are not away, both without the asker."""
+    """Coordinators and experts of a desk who are there, both without the asker."""
 
     async def there(role: Role) -> list[str]:
         rows = await members.roles(uow.session, role, desk)
         people = [each.user_id for each in rows if each.user_id != without]
         return [
-            each for each in people if not is_away(await members.find(uow.session, each), uow.now)
+            each
+            for each in people
+            if await is_here(uow, each)
+            and not is_away(await members.find(uow.session, each), uow.now)
         ]
 
     return await there(Role.COORDINATOR), await there(Role.EXPERT)

@@ -13,7 +13,7 @@ from bot.services.members import name, pill, tr_for
 from bot.services.questions.common import asker_shown, claimed_by
 from bot.services.sanitise import people_html
 from bot.services.speech import linked, replace
-from storage import links
+from storage import links, questions
 from storage.answers import Answer
 from storage.database import Uow
 from storage.links import Link
@@ -74,7 +74,11 @@ async def _speaker(
             asker=await pill(uow, question.asker),
             expert=content.bold(await name(uow, message.sender)),
         )
-    called = await claimed_by(uow, question)
+    # Those who have the question this one has joined.
+    joined = (
+        await questions.get(uow.session, question.merged_into) if question.merged_into else None
+    )
+    called = await claimed_by(uow, joined or question)
     tr = await tr_for(uow, instance, called[0] if called else question.asker)
     asker = await asker_shown(uow, question, tr)
     if not called:

@@ -63,7 +63,7 @@ async def _to_coordinators(
     tr = await tr_for(uow, instance, reader)
     number = label(question.id)
     assign = instance.typed(f"{tr.plain('assign')} {number} @…")
-    made = [each for each in await questions.offers(uow.session, question.id) if _was_asked(each)]
+    made = [each for each in await questions.offers(uow.session, question.id) if _is_told(each)]
     if question.private:
         return tr(
             "{people}, {number} is private and still has no answer. "
@@ -93,8 +93,8 @@ async def _to_coordinators(
     return content.lines(first, tr("Asked: {people}", people=told))
 
 
-def _was_asked(offer: Offer) -> bool:
-    return offer.state not in TAKEN_BACK
+def _is_told(offer: Offer) -> bool:
+    return offer.state not in TAKEN_BACK and offer.wave > 0
 
 
 async def _outcome(uow: Uow, offer: Offer, tr: Translator) -> Piece:
@@ -171,7 +171,7 @@ async def tell_opening(uow: Uow, instance: Instance, question: Question, opening
 async def tell_planned(
     uow: Uow, instance: Instance, question: Question, expert: str, when: datetime
 ) -> None:
-    """The asker named somebody out of their hours."""
+    """Somebody was named out of their hours."""
     tr = await tr_for(uow, instance, question.asker)
     piece = tr(
         "🌙 I’ll ask {expert} when they work again: {when}.",

@@ -59,6 +59,8 @@ async def pool(
     """A private question is for those whom its asker or the coordinator names: nobody is free,
     unless ``may_read_all``, to propose them to the asker."""
     rows = await members.roles(uow.session, Role.EXPERT, question.desk)
+    joined = await questions.merged_into(uow.session, question.id)
+    not_again = {*already_asked, *(each.asker for each in joined)}
     allowed = () if question.private and not may_read_all else None
     asked = await questions.asked_since(uow.session, uow.now - WEEK)
     # Who is proposed to be named need not be there at this moment.
@@ -75,7 +77,7 @@ async def pool(
             await own(uow, instance, row.user_id, desk if quiet else None),
             tuple(asked.get(row.user_id, ())),
         )
-        found = bar(present, desk, question.asker, already_asked, uow.now, allowed)
+        found = bar(present, desk, question.asker, not_again, uow.now, allowed)
         if found is not None:
             barred[row.user_id] = found
     free = [row for row in rows if row.user_id not in barred]
@@ -88,20 +90,21 @@ async def pool(
 
 
 async def free_from(
-    uow: Uow, instance: Instance, question: Question, user_id: str
+    uow: Uow, instance: Instance, question: Question, user_id: str, since: datetime | None = None
 ) -> datetime | None:
-    """The first moment from now on at which somebody who was named may be asked, in their own hours
-    or, as far as they have none, the desk's; however often they were asked. None while they are
-    away, or not in the network."""
+    """The first moment, from now or ``since`` on, at which somebody who was named may be asked: in
+    their own hours or, as far as they have none, the desk's; however often they were asked. None
+    while they are away, or not in the network."""
     if is_away(await members.find(uow.session, user_id), uow.now):
         return None
     if not await is_here(uow, user_id):
         return None
+    since = since or uow.now
     if not instance.network.questions.quiet_hours:
-        return uow.now
+        return since
     desk = calendar(instance, question.desk)
     said = replace(await own(uow, instance, user_id, desk), ceiling=None)
-    return next_available(said, desk, (), uow.now)
+    return next_available(said, desk, (), since)
 
 
 async def hours_of(uow: Uow, instance: Instance, question: Question, user_id: str) -> Calendar:

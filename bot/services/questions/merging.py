@@ -11,6 +11,7 @@ from bot.domain.questions import OfferState, Status, Step
 from bot.services.instance import Instance
 from bot.services.members import tr_for
 from bot.services.questions import copying, offers, turns
+from bot.services.questions.cards import refresh_acknowledgement
 from bot.services.questions.common import asker_shown, card, label, to_asker
 from bot.services.routing.loading import keep_meaning
 from bot.services.speech import linked, say
@@ -23,12 +24,13 @@ from storage.questions import OPEN_STATUSES, Question
 async def merge(uow: Uow, instance: Instance, question: Question, into: Question, by: str) -> None:
     await turns.check_coordinates(uow, instance, question, by)
     await _check(uow, question, into)
-    await offers.end_all(uow, instance, question, OfferState.WITHDRAWN, claimed=True)
+    await offers.end_all(uow, instance, question, OfferState.MOVED, claimed=True)
     question.status, question.step, question.due_at = Status.MERGED, Step.NONE, None
     question.merged_into = into.id
     audit.note(uow.session, uow.now, by, "merge", question=question.id, into=into.id)
     # One of the two is enough to be found again.
     uow.then(partial(instance.router.memory.drop, question.id))
+    await refresh_acknowledgement(uow, instance, question)
     await _tell_desks(uow, instance, question, into)
     await _tell_asker(uow, instance, question, into)
     await _bring_earlier_answers(uow, instance, question, into)
@@ -87,6 +89,7 @@ async def _tell_desks(uow: Uow, instance: Instance, question: Question, into: Qu
                 piece,
                 "question.merged",
                 thread=home.event_id,
+                link=linked(uow, "question.merged", question.id, author=question.asker),
                 question=question.id,
                 into=into.id,
             )

@@ -40,10 +40,10 @@ async def offer_to(
     until: datetime,
     reasons: Sequence[Mapping[str, Any]],
     *,
-    wave: int = 1,
+    wave: int,
     parts: Mapping[str, float] | None = None,
     referred_by: str | None = None,
-) -> Offer:
+) -> None:
     """Ask one expert, in the card's thread, or alone when the question is private."""
     offer = await offer_row(uow, question, expert)
     offer.state, offer.reasons = OfferState.OPEN, [dict(each) for each in reasons]
@@ -57,7 +57,6 @@ async def offer_to(
         await _say_alone(uow, instance, question, offer)
     else:
         await _say_in_thread(uow, instance, question, offer)
-    return offer
 
 
 async def plan(
@@ -118,6 +117,16 @@ async def _point_there(
         desk=where,
     )
     say(uow, direct(offer.expert), piece, "question.offer", rings=True, **_fields(offer))
+
+
+async def show_private(uow: Uow, instance: Instance, question: Question, offer: Offer) -> None:
+    """Who took a private question reads it, whatever became of the message that asked them."""
+    link = await link_of(uow, offer)
+    if link is None:
+        await _say_alone(uow, instance, question, offer)
+        return
+    text = await _private_text(uow, instance, question, offer)
+    await edit(uow, link, text, "question.offer", **_fields(offer))
 
 
 async def _say_alone(uow: Uow, instance: Instance, question: Question, offer: Offer) -> None:

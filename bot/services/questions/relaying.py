@@ -142,7 +142,7 @@ async def redacted(uow: Uow, instance: Instance, target: str) -> bool:
         if question := await questions.get(uow.session, answer.question_id):
             await unanswered(uow, instance, question)
     for link in await links.copies(uow.session, target):
-        if link.role in ("question.answer", "question.followup"):
+        if link.role in ("question.answer", "question.followup", "question.draft"):
             await take_back(uow, link)
             await uow.session.delete(link)
             done = True
@@ -158,10 +158,13 @@ async def unanswered(uow: Uow, instance: Instance, question: Question) -> None:
     for offer in made:
         if offer.expert not in given:
             offer.answered_at = None
-    if given or question.status != Status.ANSWERED:
+    if given:
         return
     for each in await sharing(uow, question):
-        each.first_answer_at = each.last_answer_at = None
+        if not await answers.of(uow.session, each.id):
+            each.first_answer_at = each.last_answer_at = each.help_asked_at = None
+    if question.status != Status.ANSWERED:
+        return
     question.status = Status.OPEN
     if any(each.state == OfferState.CLAIMED for each in made):
         question.step = Step.CLAIMED

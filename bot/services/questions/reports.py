@@ -13,7 +13,7 @@ from bot.domain.hours import instant
 from bot.domain.questions import Status
 from bot.domain.roles import Role
 from bot.services.instance import Instance
-from bot.services.members import tr_for
+from bot.services.members import is_here, tr_for
 from bot.services.questions.common import desk_name
 from bot.services.questions.views import numbered
 from bot.services.speech import say
@@ -129,6 +129,8 @@ async def _tell_coordinators(uow: Uow, instance: Instance, first: date) -> None:
         if not found.asked:
             continue
         for row in await members.roles(uow.session, Role.COORDINATOR, desk.key):
+            if not await is_here(uow, row.user_id):
+                continue
             tr = await tr_for(uow, instance, row.user_id)
             piece = shown(found, instance, desk.key, first, tr)
             say(uow, direct(row.user_id), piece, "digest", slot=first.isoformat())
@@ -150,7 +152,8 @@ async def _tell_experts(
 async def _tell_expert(uow: Uow, instance: Instance, expert: str, monday: date) -> None:
     """Nothing when nothing happened and nothing waits."""
     profile = await profiles.find(uow.session, expert)
-    if profile is not None and not profile.wants_summary:
+    unwanted = profile is not None and not profile.wants_summary
+    if unwanted or not await is_here(uow, expert):
         return
     since = instant(monday - timedelta(days=7), time(0), instance.zone)
     until = instant(monday, time(0), instance.zone)

@@ -58,6 +58,7 @@ LEARNED_LATE = (Because.FIELD, Because.TIME)
 
 async def advance(uow: Uow, instance: Instance, question: Question) -> None:
     """Give the turn to whoever is next."""
+    await ensure_card(uow, instance, question)
     made = await questions.offers(uow.session, question.id)
     if await _ask_planned(uow, instance, question, made):
         return
@@ -65,7 +66,6 @@ async def advance(uow: Uow, instance: Instance, question: Question) -> None:
     coordinators, desk_experts = await desk_people(uow, question.desk, without=question.asker)
     # Who did not choose a desk leaves it to the coordinator of the likelier one.
     unchosen = question.step == Step.CHOOSING and bool(coordinators)
-    await ensure_card(uow, instance, question)
     turn = next_turn(
         _state(question, made),
         0 if unchosen else len(pool.ranked),
@@ -85,15 +85,24 @@ async def advance(uow: Uow, instance: Instance, question: Question) -> None:
 
 async def _left(uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]) -> Pool:
     """Who may still be asked."""
-    asked = [each.expert for each in made if each.state != OfferState.MOVED]
-    return await experts.pool(uow, instance, question, asked)
+    barred = [each.expert for each in made if not _may_be_asked_again(each)]
+    return await experts.pool(uow, instance, question, barred)
+
+
+def _may_be_asked_again(offer: Offer) -> bool:
+    """Before the question came back to their desk, or never yet: they had been named and were not
+    asked any more."""
+    if offer.answered_at is not None or offer.passed_because is not None:
+        return False
+    unasked = offer.state == OfferState.WITHDRAWN and not offer.was_asked
+    return offer.state == OfferState.MOVED or unasked
 
 
 def _state(question: Question, made: Sequence[Offer]) -> State:
     return State(
         Step(question.step),
         question.wave,
-        asked=sum(each.was_asked and each.state not in TAKEN_BACK for each in made),
+        asked=sum(each.counts and each.state not in TAKEN_BACK for each in made),
         waiting=sum(each.state == OfferState.OPEN for each in made),
     )
 
@@ -127,7 +136,7 @@ async def _tell_admins(uow: Uow, instance: Instance, question: Question) -> None
 
 async def _wait(uow: Uow, instance: Instance, question: Question, until: datetime) -> None:
     question.due_at = until
-    if question.step in (Step.NONE, Step.CHOOSING, Step.NAMING):
+    if question.step in (Step.NONE, Step.NAMING):
         question.step = Step.OPENING
         await escalating.tell_opening(uow, instance, question, until)
 
@@ -180,6 +189,12 @@ async def expert_appointed(uow: Uow, instance: Instance, desk: str) -> None:
             await advance(uow, instance, question)
 
 
+async def back(uow: Uow, instance: Instance, user_id: str) -> None:
+    """Somebody takes questions again: those that nobody could be found for have somebody."""
+    for desk in {row.desk for row in await members.roles_of(uow.session, user_id)}:
+        await expert_appointed(uow, instance, desk)
+
+
 async def expert_gone(uow: Uow, instance: Instance, expert: str, desk: str | None = None) -> None:
     """They serve ``desk`` no more, or have left the network: what they were asked, or were to be
     asked, goes on to others."""
@@ -199,9 +214,14 @@ async def expert_gone(uow: Uow, instance: Instance, expert: str, desk: str | Non
 
 
 async def _asked_still(uow: Uow, question: Question) -> bool:
-    return any(
-        each.state in offers.STANDING for each in await questions.offers(uow.session, question.id)
-    )
+    return any(_owes_word(each) for each in await questions.offers(uow.session, question.id))
+
+
+def _owes_word(offer: Offer) -> bool:
+    """Who took it and has answered owes nothing, also when that did not help."""
+    if offer.state == OfferState.CLAIMED:
+        return offer.answered_at is None
+    return offer.state in offers.STANDING
 
 
 async def name_expert(
@@ -210,9 +230,13 @@ async def name_expert(
     """Somebody was named, by the asker or the coordinator: nobody else is asked. Returns when they
     are, None when at once."""
     await ensure_card(uow, instance, question)
-    await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
+    for each in await questions.offers(uow.session, question.id):
+        if _owes_word(each):
+            await offers.end(uow, instance, each, OfferState.WITHDRAWN)
     question.status, question.wave = Status.OPEN, FIRST_WAVE
-    return await _call(uow, instance, question, expert, reasons)
+    later = await _call(uow, instance, question, expert, reasons)
+    await refresh_acknowledgement(uow, instance, question)
+    return later
 
 
 async def _call(
@@ -233,9 +257,13 @@ async def _call(
     assert free is not None, "who is away or gone is not named"
     if free > uow.now:
         await offers.plan(uow, question, expert, reasons, wave=wave, referred_by=referred_by)
+        if others_wait and question.due_at is not None:
+            free = await experts.free_from(uow, instance, question, expert, question.due_at) or free
+        else:
+            planned = any(each.state == OfferState.PLANNED for each in made)
+            before = question.due_at if planned else None
+            question.step, question.due_at = Step.OPENING, min(free, before or free)
         await escalating.tell_planned(uow, instance, question, expert, free)
-        if not others_wait:
-            question.step, question.due_at = Step.OPENING, free
         return free
     hours = await experts.hours_of(uow, instance, question, expert)
     until = hours.after(uow.now, patience(instance, question).offer)
@@ -252,24 +280,27 @@ async def _call(
 async def _ask_planned(
     uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]
 ) -> bool:
-    """Who was named out of their hours is asked now, unless they have gone since."""
-    planned = next((each for each in made if each.state == OfferState.PLANNED), None)
-    if planned is None:
-        return False
-    if await experts.free_from(uow, instance, question, planned.expert) is None:
-        planned.state = OfferState.WITHDRAWN
+    """Who was named out of their hours is asked when these have begun, unless they have gone
+    since."""
+    free: list[tuple[datetime, Offer]] = []
+    for each in made:
+        if each.state != OfferState.PLANNED:
+            continue
+        begins = await experts.free_from(uow, instance, question, each.expert)
+        if begins is None:
+            each.state = OfferState.WITHDRAWN
+        else:
+            free.append((begins, each))
+    if not free:
         return False
     for each in made:
         if each.state == OfferState.OPEN:
             await offers.end(uow, instance, each, OfferState.EXPIRED)
-    await _call(
-        uow,
-        instance,
-        question,
-        planned.expert,
-        planned.reasons,
-        referred_by=planned.referred_by,
-    )
+    question.step, question.due_at = Step.OPENING, min(begins for begins, _ in free)
+    for begins, each in free:
+        if begins <= uow.now:
+            by = each.referred_by
+            await _call(uow, instance, question, each.expert, each.reasons, referred_by=by)
     return True
 
 
@@ -279,7 +310,7 @@ async def _hours(
     """The desk's; but those of somebody who was named, while they alone are waited for."""
     waiting = [each for each in made if each.state == OfferState.OPEN]
     named = len(waiting) == 1 and any(each.get("reason") in NAMED for each in waiting[0].reasons)
-    if question.step == Step.OFFER and named:
+    if question.step == Step.OFFER and question.wave == FIRST_WAVE and named:
         return await experts.hours_of(uow, instance, question, waiting[0].expert)
     return calendar(instance, question.desk)
 
@@ -288,15 +319,22 @@ async def claim(uow: Uow, instance: Instance, question: Question, expert: str) -
     """``expert`` takes the question; whoever else was asked is left in peace."""
     check_open(instance, question)
     await _check_may_answer(uow, instance, question, expert)
+    await ensure_card(uow, instance, question)
     offer = await offers.offer_row(uow, question, expert)
-    if offer.state == OfferState.CLAIMED:
+    has_it = question.step == Step.CLAIMED or question.status == Status.ANSWERED
+    if offer.state == OfferState.CLAIMED and has_it:
         await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
         return
+    was = offer.state
+    if question.status != Status.ANSWERED:
+        offer.answered_at = None
     if offer.passed_because is not None:
         await _learn_from_pass(uow, instance, question, expert, offer.passed_because, None)
     offer.passed_because = None
     await uow.session.flush()
     await offers.end(uow, instance, offer, OfferState.CLAIMED)
+    if question.private and was not in offers.CALLED:
+        await offers.show_private(uow, instance, question, offer)
     await offers.end_all(uow, instance, question, OfferState.WITHDRAWN)
     if question.status != Status.ANSWERED:
         question.step = Step.CLAIMED
@@ -330,11 +368,11 @@ async def pass_on(
         )
     if to is not None:
         await _check_referral(uow, instance, question, to, made)
-    had_claimed = offer.state == OfferState.CLAIMED
     await _note_pass(uow, instance, question, offer, because)
     if question.status == Status.ANSWERED:
         return None
-    if had_claimed and not any(each.state == OfferState.CLAIMED for each in made.values()):
+    owed = question.step == Step.CLAIMED and offer.answered_at is None
+    if owed and not any(map(_owes_word, made.values())):
         question.step = Step.OFFER
         await refresh_acknowledgement(uow, instance, question)
     if to is not None:
@@ -354,9 +392,11 @@ def _is_free(question: Question) -> bool:
 async def _note_pass(
     uow: Uow, instance: Instance, question: Question, offer: Offer, because: Because | None
 ) -> None:
-    """What was answered, or taken until the question was closed, stays so."""
+    """What was answered, taken back, or taken until the question was closed, stays so."""
     was, offer.passed_because = offer.passed_because, because
-    stays = (OfferState.PASSED,) if is_open(question) else (OfferState.PASSED, OfferState.CLAIMED)
+    stays = [OfferState.PASSED, *TAKEN_BACK]
+    if offer.answered_at is not None or not is_open(question):
+        stays.append(OfferState.CLAIMED)
     if offer.state not in stays:
         await offers.end(uow, instance, offer, OfferState.PASSED)
     await _learn_from_pass(uow, instance, question, offer.expert, was, because)
@@ -481,6 +521,10 @@ async def send_to(uow: Uow, instance: Instance, question: Question, desk: str, b
     """The question begins anew at a desk. ``by`` whom it was chosen: what people choose is learned
     from."""
     await offers.end_all(uow, instance, question, OfferState.MOVED, claimed=True)
+    for each in await questions.offers(uow.session, question.id):
+        each.wave = 0
+        if each.state == OfferState.EXPIRED:
+            each.state = OfferState.MOVED
     question.choice = {"sure": True, "by": by, "runner_up": question.desk}
     await move_card(uow, instance, question, desk)
     question.status, question.step, question.wave = Status.OPEN, Step.NONE, 0
@@ -499,7 +543,7 @@ async def check_coordinates(uow: Uow, instance: Instance, question: Question, us
 async def may_answer(uow: Uow, instance: Instance, question: Question, user_id: str) -> bool:
     """Whom we carry answers for: the desk's people, and whoever was asked. What is private is
     for those who were asked alone."""
-    if user_id == question.asker:
+    if user_id == question.asker or not await is_here(uow, user_id):
         return False
     for offer in await questions.offers(uow.session, question.id):
         if offer.expert == user_id and offer.state not in TAKEN_BACK:

@@ -6,6 +6,7 @@ What was added is kept beside its message, so that it can be edited and deleted 
 from bot.services.instance import Instance
 from bot.services.questions import offers
 from bot.services.questions.cards import refresh_cards
+from bot.services.questions.suggesting import unsay
 from bot.services.routing.loading import keep_meaning
 from bot.services.speech import remember
 from storage import links, questions
@@ -22,6 +23,7 @@ async def reword(uow: Uow, instance: Instance, question: Question, text: str) ->
     added = "".join(_of(each) for each in await _additions(uow, question))
     question.text = f"{text}{added}"[:LONGEST]
     question.last_activity_at = uow.now
+    await unsay(uow, question.id)
     await _follow(uow, instance, question)
 
 
