@@ -51,8 +51,9 @@ async def test_who_is_assigned_at_night_is_asked_in_the_morning(desk: Desk, cloc
     assert (await states(desk))["elke"] == "planned"
     assert "elke" not in names(await desk.in_desk("question.offer"))
     told = (await desk.in_desk("reply"))[-1]["content"]["body"]
-    assert "elke" in told
     assert "09:00" in told
+    [asker_told] = await desk.in_cluster("question.escalation")
+    assert "elke" in asker_told["content"]["body"]
     await desk.command("!desk funding", by="carla", room="funding")
     board = (await desk.in_desk("reply"))[-1]["content"]["body"]
     assert "goes to elke when they work" in board
@@ -320,7 +321,8 @@ async def test_not_my_field_is_learned_also_when_it_is_late(desk: Desk, ended: s
     await desk.react(first, offer, "🚫")
     after = await desk.question()
     made = (await desk.offers())[first]
-    assert (made.state, made.passed_because) == ("passed", "field")
+    stays = "passed" if ended == "expired" else "withdrawn"
+    assert (made.state, made.passed_because) == (stays, "field")
     assert (after.step, after.due_at, after.status) == (before.step, before.due_at, before.status)
     memory = desk.house.instance.router.memory
     assert memory.not_their_field(desk.house.user(first), {1: 0.9}) == 0.9
@@ -367,7 +369,125 @@ async def test_another_reason_replaces_the_first(desk: Desk) -> None:
     assert len(await desk.offers()) == 2, "the next one is asked once"
 
 
+async def test_a_late_reason_gives_no_private_question_back(desk: Desk) -> None:
+    room = await alone_with(desk.member)
+    to = desk.house.user("anna")
+    await desk.member.say(room, f"ask --private --to {to} --desk funding {ASKED}")
+    await desk.house.quiet()
+    alone = await alone_with(desk.people["anna"])
+    [offer] = await desk.house.said(alone, "question.offer")
+    await desk.command(f"!assign Q1 {desk.house.user('bram')}", by="carla", room="funding")
+    for sign in ("🚫", "✋"):
+        await desk.react("anna", offer, sign, alone)
+    assert await states(desk) == {"anna": "withdrawn", "bram": "open"}
+
+
+async def test_who_takes_a_private_question_after_all_can_read_it(desk: Desk) -> None:
+    room = await alone_with(desk.member)
+    to = desk.house.user("anna")
+    await desk.member.say(room, f"ask --private --to {to} --desk funding {ASKED}")
+    await desk.house.quiet()
+    alone = await alone_with(desk.people["anna"])
+    [offer] = await desk.house.said(alone, "question.offer")
+    for sign in ("⏳", "✋"):
+        await desk.react("anna", offer, sign, alone)
+    last = desk.house.matrix.timeline(alone, "m.room.message")[-1]
+    assert ASKED in last["content"]["m.new_content"]["body"]
+    assert await states(desk) == {"anna": "claimed"}
+
+
+async def test_who_answers_in_vain_and_takes_it_again_has_it(desk: Desk) -> None:
+    await desk.ask()
+    await desk.answer()
+    await desk.house.quiet()
+    await desk.due()
+    [helped] = await desk.in_cluster("question.helped")
+    await desk.member.react(await desk.cluster(), helped["event_id"], "👎")
+    await desk.house.quiet()
+    [other] = [name for name, each in (await desk.offers()).items() if each.state == "open"]
+    await desk.command("!claim Q1", by="anna", room="funding")
+    assert (await desk.question()).step == "claimed"
+    assert (await states(desk))[other] == "withdrawn"
+    await desk.command("!pass Q1", by="anna", room="funding")
+    question = await desk.question()
+    assert question.step == "offer", "somebody else is asked at once"
+
+
+async def test_an_answer_deleted_after_the_end_is_no_answer(desk: Desk) -> None:
+    await desk.ask()
+    given = await desk.answer()
+    await desk.member.say(await desk.cluster(), "!fermer Q1")
+    await desk.house.quiet()
+    await desk.people["anna"].redact(await desk.room(), given)
+    await desk.house.quiet()
+    await desk.member.say(await desk.cluster(), "!rouvrir Q1")
+    await desk.house.quiet()
+    question = await desk.question()
+    assert (question.status, question.step) == ("open", "claimed")
+
+
+async def test_who_is_taken_before_the_desk_is_chosen_has_a_card(desk: Desk) -> None:
+    await desk.ask("!demander Un partenaire de projet et une subvention, qui connaît ?")
+    question = await desk.question()
+    assert question.step == "choosing"
+    await desk.command(f"!expert add {desk.house.user('anna')} --desk {question.desk} --lang fr")
+    await desk.command("!claim Q1", by="anna", room="funding")
+    room = await desk.house.room("desk", question.desk)
+    assert len(await desk.house.said(room, "question.card")) == 1
+    await desk.command(f"!pass Q1 {desk.house.user('bram')}", by="anna", room="funding")
+    assert (await states(desk))["bram"] == "open"
+
+
+async def test_two_who_are_named_come_each_at_their_time(desk: Desk, clock: Clock) -> None:
+    await desk.command("!expert me --hours 18h-21h", by="elke", room="funding")
+    await desk.ask()
+    [first] = names(await desk.in_desk("question.offer"))
+    other = "dirk" if first != "dirk" else "bram"
+    await desk.command(f"!pass Q1 {desk.house.user('elke')}", by=first, room="funding")
+    assert (await desk.question()).step == "opening"
+    await desk.command("!pass Q1 " + desk.house.user("carla"), by="elke", room="funding")
+    made = await states(desk)
+    assert (made["elke"], made["carla"]) == ("passed", "open"), "carla works now"
+    assert other not in made
+
+
+async def test_who_comes_back_gets_what_nobody_could_be_found_for(desk: Desk) -> None:
+    for name in ("anna", "bram", "carla", "dirk", "elke"):
+        await desk.command("!away", by=name, room="funding")
+    await desk.ask()
+    assert (await desk.question()).step == "admins"
+    await desk.command("!back", by="anna", room="funding")
+    assert await states(desk) == {"anna": "open"}
+
+
+async def test_a_coordinator_who_left_is_neither_called_nor_obeyed(desk: Desk) -> None:
+    await desk.people["carla"].leave(await desk.house.room("space", "space"))
+    await desk.house.quiet()
+    await desk.ask()
+    await desk.command("!close Q1", by="carla", room="funding")
+    assert (await desk.question()).status == "open"
+    while (await desk.question()).step in ("offer", "reminded"):
+        await desk.due()
+    assert (await desk.question()).step == "desk"
+
+
 # Moving
+
+
+async def test_a_moved_question_begins_anew(desk: Desk) -> None:
+    """What others were asked elsewhere counts neither for nor against anybody."""
+    await desk.command(f"!coordinator add {desk.house.user('carla')} --desk expertise")
+    await desk.command(f"!expert add {desk.house.user('carla')} --desk expertise --lang fr")
+    await desk.ask()
+    while (await desk.question()).step != "coordinator":
+        await desk.due()
+    expired = set(await states(desk))
+    await desk.command("!route Q1 expertise", by="carla", room="funding")
+    assert (await states(desk))["carla"] == "open"
+    await desk.command("!route Q1 funding", by="carla", room="funding")
+    again = {name for name, state in (await states(desk)).items() if state == "open"}
+    assert again <= expired
+    assert len(again) == 1
 
 
 async def test_who_was_asked_before_it_moved_is_asked_when_it_returns(desk: Desk) -> None:
