@@ -90,8 +90,7 @@ async def _left(uow: Uow, instance: Instance, question: Question, made: Sequence
 
 
 def _may_be_asked_again(offer: Offer) -> bool:
-    """Before the question came back to their desk, or never yet: they had been named and were not
-    asked any more."""
+    """They were asked before the question came back to their desk, or were to be and were not."""
     if offer.answered_at is not None or offer.passed_because is not None:
         return False
     unasked = offer.state == OfferState.WITHDRAWN and not offer.was_asked
@@ -230,12 +229,15 @@ async def name_expert(
     """Somebody was named, by the asker or the coordinator: nobody else is asked. Returns when they
     are, None when at once."""
     await ensure_card(uow, instance, question)
-    for each in await questions.offers(uow.session, question.id):
+    made = await questions.offers(uow.session, question.id)
+    was_taken = any(each.state == OfferState.CLAIMED for each in made)
+    for each in made:
         if _owes_word(each):
             await offers.end(uow, instance, each, OfferState.WITHDRAWN)
     question.status, question.wave = Status.OPEN, FIRST_WAVE
     later = await _call(uow, instance, question, expert, reasons)
-    await refresh_acknowledgement(uow, instance, question)
+    if was_taken:
+        await refresh_acknowledgement(uow, instance, question)
     return later
 
 
