@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -255,44 +255,29 @@ async def open_in(session: AsyncSession, desk: str | None = None) -> Sequence[Qu
     return (await session.scalars(query)).all()
 
 
+def _offered(expert: str) -> Select[Question]:
+    joined = select(Question).join(Offer, Offer.question_id == Question.id)
+    return joined.where(Offer.expert == expert).order_by(Question.id)
+
+
 async def waiting_for(session: AsyncSession, expert: str) -> Sequence[Question]:
     """Open questions this expert was offered or took, and has not answered."""
-    query = (
-        select(Question)
-        .join(Offer, Offer.question_id == Question.id)
-        .where(
-            Question.status.in_(OPEN_STATUSES),
-            Offer.expert == expert,
-            (Offer.state == "open") | _TAKEN,
-        )
-        .order_by(Question.id)
-    )
+    waits = (Offer.state == "open") | _TAKEN
+    query = _offered(expert).where(Question.status.in_(OPEN_STATUSES), waits)
     return (await session.scalars(query)).all()
 
 
 async def offered_to(session: AsyncSession, expert: str) -> Sequence[Question]:
     """Those of others that this expert was ever asked, took or answered, also when they are
     over."""
-    query = (
-        select(Question)
-        .join(Offer, Offer.question_id == Question.id)
-        .where(Offer.expert == expert, Question.asker != expert)
-    )
-    return (await session.scalars(query.order_by(Question.id))).all()
+    return (await session.scalars(_offered(expert).where(Question.asker != expert))).all()
 
 
 async def standing_with(session: AsyncSession, expert: str) -> Sequence[Question]:
     """Open questions this expert was offered, will be offered or took, and has not answered."""
-    query = (
-        select(Question)
-        .join(Offer, Offer.question_id == Question.id)
-        .where(
-            Question.status.in_(OPEN_STATUSES),
-            Offer.expert == expert,
-            Offer.state.in_(("planned", "open")) | _TAKEN,
-        )
-    )
-    return (await session.scalars(query.order_by(Question.id))).all()
+    stands = Offer.state.in_(("planned", "open")) | _TAKEN
+    query = _offered(expert).where(Question.status.in_(OPEN_STATUSES), stands)
+    return (await session.scalars(query)).all()
 
 
 async def at_root(session: AsyncSession, root: str) -> Question | None:

@@ -770,11 +770,11 @@ async def test_what_is_erased_while_it_is_encoded_gets_no_vector(
 ) -> None:
     await desk.ask()
     await desk.house.rebuilt()
-    asked, encoder.pause = encoder.asked, 2.0
+    encoder.begun.clear()
+    encoder.pause = 2.0
     await desk.answer("Oui, l’aide Interreg de mars.")
     async with asyncio.timeout(10):
-        while encoder.asked == asked:  # noqa: ASYNC110 - no event of its own
-            await asyncio.sleep(0.01)
+        await encoder.begun.wait()
     async with desk.house.database.uow("test", desk.house.clock()) as uow:
         [given] = await answers.of(uow.session, 1)
     await desk.command(f"!erase {desk.house.user('anna')}")

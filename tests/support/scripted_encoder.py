@@ -28,9 +28,12 @@ class ScriptedEncoder:
         self.fault: str | None = None
         self.pause = 0.0
         self.asked = 0
+        self.begun = asyncio.Event()
+        """Set whenever it is asked."""
 
     async def encode(self, texts: Sequence[Text]) -> Vectors:
         self.asked += 1
+        self.begun.set()
         await asyncio.sleep(self.pause)
         if self.fault:
             raise EncoderFault(self.fault)

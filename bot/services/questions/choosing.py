@@ -10,7 +10,7 @@ from bot.domain.questions import Step
 from bot.domain.routing.ranking import Ranked
 from bot.services.instance import Instance
 from bot.services.members import name, tr_for
-from bot.services.questions import experts, turns
+from bot.services.questions import experts, naming, turns
 from bot.services.questions.cards import choices, refresh_cards
 from bot.services.questions.common import calendar, label, to_asker
 from bot.services.speech import linked
@@ -114,8 +114,8 @@ async def whom_chosen(
 
 async def name_whom(uow: Uow, instance: Instance, question: Question, expert: str) -> None:
     """The asker of a private question says who may read it."""
-    await turns.check_present(uow, expert)
-    await turns.name_expert(uow, instance, question, expert, [{"reason": "named", "value": ""}])
+    await naming.check_present(uow, expert)
+    await naming.name_expert(uow, instance, question, expert, [{"reason": "named", "value": ""}])
 
 
 def _signed(named: Sequence[str | Piece]) -> Piece:

@@ -251,6 +251,13 @@ async def end(uow: Uow, instance: Instance, offer: Offer, state: OfferState) -> 
     await edit(uow, link, sentences[state], "question.offer", **_fields(offer), state=state)
 
 
+def owes_word(offer: Offer) -> bool:
+    """Who took it and has answered owes nothing, also when that did not help."""
+    if offer.state == OfferState.CLAIMED:
+        return offer.answered_at is None
+    return offer.state in STANDING
+
+
 async def end_all(
     uow: Uow, instance: Instance, question: Question, state: OfferState, *, claimed: bool = False
 ) -> None:

@@ -4,16 +4,14 @@
 in the transaction that moves ``step`` and ``due_at``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from functools import partial
-from typing import Any
 
 from bot.domain.errors import UserError
-from bot.domain.hours import Calendar, instant
+from bot.domain.hours import instant
 from bot.domain.questions import (
     ASKING,
-    FIRST_WAVE,
     TAKEN_BACK,
     AskCoordinators,
     AskDesk,
@@ -31,8 +29,8 @@ from bot.domain.questions import (
     replacement,
 )
 from bot.services.instance import Instance
-from bot.services.members import coordinates, is_away, is_here, serves
-from bot.services.questions import escalating, experts, offers
+from bot.services.members import coordinates, is_here, serves
+from bot.services.questions import escalating, experts, naming, offers
 from bot.services.questions.cards import ensure_card, move_card, refresh_acknowledgement
 from bot.services.questions.common import (
     calendar,
@@ -50,8 +48,6 @@ from storage.database import Uow
 from storage.questions import Offer, Question
 
 WEEK = timedelta(days=7)
-NAMED = ("named", "assigned", "referred")
-"""Reasons of who was asked because somebody named them."""
 LEARNED_LATE = (Because.FIELD, Because.TIME)
 """Reasons that say something also when nobody waits for it any more."""
 
@@ -60,7 +56,7 @@ async def advance(uow: Uow, instance: Instance, question: Question) -> None:
     """Give the turn to whoever is next."""
     await ensure_card(uow, instance, question)
     made = await questions.offers(uow.session, question.id)
-    if await _ask_planned(uow, instance, question, made):
+    if await naming.ask_planned(uow, instance, question, made):
         return
     pool = await _left(uow, instance, question, made)
     coordinators, desk_experts = await desk_people(uow, question.desk, without=question.asker)
@@ -73,7 +69,7 @@ async def advance(uow: Uow, instance: Instance, question: Question) -> None:
         # What is private is not for everybody at the desk.
         [] if question.private else desk_experts,
         patience(instance, question),
-        await _hours(uow, instance, question, made),
+        await naming.hours(uow, instance, question, made),
         uow.now,
         quiet_hours=instance.network.questions.quiet_hours,
     )
@@ -213,108 +209,7 @@ async def expert_gone(uow: Uow, instance: Instance, expert: str, desk: str | Non
 
 
 async def _asked_still(uow: Uow, question: Question) -> bool:
-    return any(_owes_word(each) for each in await questions.offers(uow.session, question.id))
-
-
-def _owes_word(offer: Offer) -> bool:
-    """Who took it and has answered owes nothing, also when that did not help."""
-    if offer.state == OfferState.CLAIMED:
-        return offer.answered_at is None
-    return offer.state in offers.STANDING
-
-
-async def name_expert(
-    uow: Uow, instance: Instance, question: Question, expert: str, reasons: list[dict[str, Any]]
-) -> datetime | None:
-    """Somebody was named, by the asker or the coordinator: nobody else is asked. Returns when they
-    are, None when at once."""
-    await ensure_card(uow, instance, question)
-    made = await questions.offers(uow.session, question.id)
-    was_taken = any(each.state == OfferState.CLAIMED for each in made)
-    for each in made:
-        if _owes_word(each):
-            await offers.end(uow, instance, each, OfferState.WITHDRAWN)
-    question.status, question.wave = Status.OPEN, FIRST_WAVE
-    later = await _call(uow, instance, question, expert, reasons)
-    if was_taken:
-        await refresh_acknowledgement(uow, instance, question)
-    return later
-
-
-async def _call(
-    uow: Uow,
-    instance: Instance,
-    question: Question,
-    expert: str,
-    reasons: Sequence[Mapping[str, Any]],
-    *,
-    referred_by: str | None = None,
-) -> datetime | None:
-    """Ask somebody by name: now, or when their hours begin, which is returned. Who else was asked
-    has their time all the same."""
-    wave = max(question.wave, FIRST_WAVE)
-    made = await questions.offers(uow.session, question.id)
-    others_wait = any(each.state == OfferState.OPEN for each in made)
-    free = await experts.free_from(uow, instance, question, expert)
-    assert free is not None, "who is away or gone is not named"
-    if free > uow.now:
-        await offers.plan(uow, question, expert, reasons, wave=wave, referred_by=referred_by)
-        if others_wait and question.due_at is not None:
-            free = await experts.free_from(uow, instance, question, expert, question.due_at) or free
-        else:
-            planned = any(each.state == OfferState.PLANNED for each in made)
-            before = question.due_at if planned else None
-            question.step, question.due_at = Step.OPENING, min(free, before or free)
-        await escalating.tell_planned(uow, instance, question, expert, free)
-        return free
-    hours = await experts.hours_of(uow, instance, question, expert)
-    until = hours.after(uow.now, patience(instance, question).offer)
-    if others_wait and question.due_at is not None:
-        question.due_at = max(question.due_at, until)
-    else:
-        question.step, question.due_at = Step.OFFER, until
-    await offers.offer_to(
-        uow, instance, question, expert, until, reasons, wave=wave, referred_by=referred_by
-    )
-    return None
-
-
-async def _ask_planned(
-    uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]
-) -> bool:
-    """Who was named out of their hours is asked when these have begun, unless they have gone
-    since."""
-    free: list[tuple[datetime, Offer]] = []
-    for each in made:
-        if each.state != OfferState.PLANNED:
-            continue
-        begins = await experts.free_from(uow, instance, question, each.expert)
-        if begins is None:
-            each.state = OfferState.WITHDRAWN
-        else:
-            free.append((begins, each))
-    if not free:
-        return False
-    for each in made:
-        if each.state == OfferState.OPEN:
-            await offers.end(uow, instance, each, OfferState.EXPIRED)
-    question.step, question.due_at = Step.OPENING, min(begins for begins, _ in free)
-    for begins, each in free:
-        if begins <= uow.now:
-            by = each.referred_by
-            await _call(uow, instance, question, each.expert, each.reasons, referred_by=by)
-    return True
-
-
-async def _hours(
-    uow: Uow, instance: Instance, question: Question, made: Sequence[Offer]
-) -> Calendar:
-    """The desk's; but those of somebody who was named, while they alone are waited for."""
-    waiting = [each for each in made if each.state == OfferState.OPEN]
-    named = len(waiting) == 1 and any(each.get("reason") in NAMED for each in waiting[0].reasons)
-    if question.step == Step.OFFER and question.wave == FIRST_WAVE and named:
-        return await experts.hours_of(uow, instance, question, waiting[0].expert)
-    return calendar(instance, question.desk)
+    return any(offers.owes_word(each) for each in await questions.offers(uow.session, question.id))
 
 
 async def claim(uow: Uow, instance: Instance, question: Question, expert: str) -> None:
@@ -369,18 +264,18 @@ async def pass_on(
             number=label(question.id),
         )
     if to is not None:
-        await _check_referral(uow, instance, question, to, made)
+        await naming.check_referral(uow, instance, question, to, made)
     await _note_pass(uow, instance, question, offer, because)
     if question.status == Status.ANSWERED:
         return None
     owed = question.step == Step.CLAIMED and offer.answered_at is None
-    if owed and not any(map(_owes_word, made.values())):
+    if owed and not any(map(offers.owes_word, made.values())):
         question.step = Step.OFFER
         await refresh_acknowledgement(uow, instance, question)
     if to is not None:
         # Whatever desk they serve.
         reasons = [{"reason": "referred", "value": expert}]
-        return await _call(uow, instance, question, to, reasons, referred_by=expert)
+        return await naming.call(uow, instance, question, to, reasons, referred_by=expert)
     if question.step in ASKING:
         await _replace(uow, instance, question, list(made.values()))
     return None
@@ -423,45 +318,6 @@ async def _replace(uow: Uow, instance: Instance, question: Question, made: Seque
         await _ask_wave(uow, instance, question, turn, pool)
 
 
-async def _check_referral(
-    uow: Uow, instance: Instance, question: Question, person: str, made: dict[str, Offer]
-) -> None:
-    if question.private:
-        raise UserError(
-            "private-referral",
-            N_(
-                "{number} is private: only who asked it, or the desk’s coordinator, says who may "
-                "read it. Pass it on without a name."
-            ),
-            number=label(question.id),
-        )
-    await _check_named(uow, instance, question, person, made)
-
-
-async def check_present(uow: Uow, person: str) -> None:
-    if not await is_here(uow, person):
-        raise UserError(
-            "not-a-member", N_("That person is not in the network. Name one of its members.")
-        )
-    if is_away(await members.find(uow.session, person), uow.now):
-        raise UserError("named-away", N_("They are away. Name somebody else."))
-
-
-async def _check_named(
-    uow: Uow, instance: Instance, question: Question, person: str, made: dict[str, Offer]
-) -> None:
-    if person == question.asker:
-        raise UserError("assign-asker", N_("That is the person who asked. Name somebody else."))
-    if person == instance.user_id:
-        raise UserError("appoint-bot", N_("I can’t be that myself. Name a person."))
-    await check_present(uow, person)
-    known = made.get(person)
-    if known is not None and known.state not in TAKEN_BACK:
-        raise UserError(
-            "already-asked-person", N_("They have been asked already. Name somebody else.")
-        )
-
-
 async def _learn_from_pass(
     uow: Uow,
     instance: Instance,
@@ -489,9 +345,11 @@ async def assign(
     Returns when they are asked, None when at once."""
     check_open(instance, question)
     await check_coordinates(uow, instance, question, by)
-    await _check_named(uow, instance, question, expert, {})
+    await naming.check_named(uow, instance, question, expert, {})
     audit.note(uow.session, uow.now, by, "assign", question=question.id, expert=expert)
-    return await name_expert(uow, instance, question, expert, [{"reason": "assigned", "value": by}])
+    return await naming.name_expert(
+        uow, instance, question, expert, [{"reason": "assigned", "value": by}]
+    )
 
 
 async def route(uow: Uow, instance: Instance, question: Question, desk: str, by: str) -> None:
